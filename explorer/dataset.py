@@ -1,0 +1,261 @@
+"""Find the cases of a data set and read its ``meta.csv``; no image is opened here.
+
+A data set is known by its shape, not by its name: a folder of case folders, each with an image
+``mri.nii.gz`` or ``ct.nii.gz`` and masks ``segmentations/<structure>.nii.gz``.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Literal
+
+import pandas as pd
+
+from explorer.errors import DatasetError, UnknownName
+from explorer.files import Entry, Files, open_files
+from explorer.metadata import read_table
+
+IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
+"""Names of images and what they hold."""
+
+MASKS = "segmentations"
+"""Folder of the masks within a case."""
+
+_SUFFIX = ".nii.gz"
+_DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a data set that its user should know.
+
+    Attributes
+    ----------
+    case, structure
+        Where; empty where it concerns the whole data set or no structure.
+    what
+        What is wrong, with the value, and what to do.
+    severity
+        ``"error"``: data cannot be used. ``"warning"``: it can, with care.
+    """
+
+    case: str
+    structure: str
+    what: str
+    severity: Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan: an image and its masks.
+
+    Attributes
+    ----------
+    id
+        Name of its folder, such as ``"s0001"``.
+    folder
+        Path within `files`.
+    image
+        Path of the image, or ``""`` where there is none.
+    modality
+        ``"mri"`` or ``"ct"``.
+    """
+
+    id: str
+    folder: str
+    image: str
+    modality: Literal["mri", "ct"]
+    files: Files = field(repr=False)
+
+    @cached_property
+    def _entries(self) -> tuple[Entry, ...]:
+        return tuple(
+            e for e in self.files.ls(f"{self.folder}/{MASKS}") if not e.is_dir and e.name.endswith(_SUFFIX)
+        )
+
+    def masks(self) -> dict[str, str]:
+        """Return the path of each structure's mask within `files`, by structure."""
+        folder = f"{self.folder}/{MASKS}"
+        return {e.name.removesuffix(_SUFFIX): f"{folder}/{e.name}" for e in self._entries if e.name[0] != "."}
+
+    def sizes(self) -> tuple[int, int]:
+        """Return bytes on disk of the image and of all masks."""
+        image = sum(e.size for e in self.files.ls(self.folder) if f"{self.folder}/{e.name}" == self.image)
+        return image, sum(entry.size for entry in self._entries)
+
+    def signature(self) -> str:
+        """Return a text that changes when a file of the case is added, removed or changed."""
+        own = [e for e in self.files.ls(self.folder) if not e.is_dir and e.name in IMAGES]
+        digest = blake2b(digest_size=12)
+        for entry in (*own, *self._entries):
+            digest.update(f"{entry.name}\0{entry.size}\0{entry.stamp}\n".encode())
+        return digest.hexdigest()
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of one of its files; raises `VolumeError`."""
+        return self.files.read(path)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A root with ``meta.csv`` and one folder per case.
+
+    Attributes
+    ----------
+    name
+        Name of its folder or zip.
+    location
+        As the user gave it.
+    root
+        Path of the root within `files`.
+    cases
+        By id, in order.
+    meta
+        One row per case, indexed by case: numbers as numbers, units in the names, spellings
+        folded. Cases without a row have only missing values.
+    raw_meta
+        The rows of ``meta.csv`` as the text in the file, rows without a case included.
+    problems
+        What was noticed on the way; nothing is dropped in silence.
+    """
+
+    name: str
+    location: str
+    root: str
+    cases: Mapping[str, Case]
+    meta: pd.DataFrame = field(repr=False)
+    raw_meta: pd.DataFrame = field(repr=False)
+    problems: tuple[Problem, ...] = field(repr=False)
+    files: Files = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.cases.values())
+
+    def __getitem__(self, case: str) -> Case:
+        try:
+            return self.cases[case]
+        except KeyError:
+            raise UnknownName("case", case, self.cases) from None
+
+
+def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
+    """Open a data set without reading any image.
+
+    Parameters
+    ----------
+    path_or_url
+        Its folder or zip, or a folder at most two levels above it.
+
+    Returns
+    -------
+    Dataset
+        With every case that has an image or a folder of masks, whatever else is wrong with it.
+
+    Raises
+    ------
+    DatasetError
+        There is nothing there, or nothing in it has the shape of a case.
+    """
+    files = open_files(path_or_url)
+    root = _find_root(files)
+    problems: list[Problem] = []
+    cases: dict[str, Case] = {}
+    top = files.ls(root)
+    for entry in top:
+        if not entry.is_dir or entry.name.startswith("."):
+            continue
+        case = _case(files, _join(root, entry.name), entry.name)
+        if case is None:
+            continue
+        cases[case.id] = case
+        if not case.image:
+            problems.append(
+                Problem(case.id, "", f"No image: expected {' or '.join(IMAGES)} in {case.folder}.", "error")
+            )
+    meta, raw = _metadata(files, root, top, cases, problems)
+    name = root.rpartition("/")[2] or files.name
+    return Dataset(name, files.location, root, MappingProxyType(cases), meta, raw, tuple(problems), files)
+
+
+def _find_root(files: Files) -> str:
+    folders = [""]
+    for depth in range(_DEPTH + 1):
+        found, below = [], []
+        for folder in folders:
+            children = [
+                e.name for e in files.ls(folder) if e.is_dir and not e.name.startswith((".", "__MACOSX"))
+            ]
+            paths = [_join(folder, name) for name in children]
+            if any(_is_case(files, path) for path in paths):
+                found.append(folder)
+            elif depth == 0 and _is_case(files, folder):
+                raise DatasetError(
+                    f"{files.location!r} is one case, not a data set: give the folder above it."
+                )
+            below += paths
+        if len(found) > 1:
+            raise DatasetError(
+                f"{files.location!r} holds {len(found)} data sets: give one of them, such as {found[0]!r}."
+            )
+        if found:
+            return found[0]
+        folders = below[:1000]
+    raise DatasetError(
+        f"No data set at {files.location!r}: looked {_DEPTH} levels down for case folders that hold "
+        f"{' or '.join(IMAGES)} and {MASKS}/<structure>{_SUFFIX}. Give the folder or zip with the cases."
+    )
+
+
+def _is_case(files: Files, folder: str) -> bool:
+    return any(e.name == MASKS if e.is_dir else e.name in IMAGES for e in files.ls(folder))
+
+
+def _case(files: Files, folder: str, name: str) -> Case | None:
+    entries = files.ls(folder)
+    image = next((e.name for e in entries if not e.is_dir and e.name in IMAGES), "")
+    if not image and not any(e.is_dir and e.name == MASKS for e in entries):
+        return None
+    return Case(name, folder, _join(folder, image) if image else "", IMAGES.get(image, "mri"), files)
+
+
+def _metadata(
+    files: Files, root: str, top: list[Entry], cases: dict[str, Case], problems: list[Problem]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    index = pd.Index(list(cases), name="case", dtype=str)
+    nothing = pd.DataFrame(index=index)
+    if not any(e.name == "meta.csv" and not e.is_dir for e in top):
+        problems.append(
+            Problem(
+                "",
+                "",
+                f"No meta.csv in {root or files.location}: cases are shown without metadata.",
+                "warning",
+            )
+        )
+        return nothing, nothing
+    try:
+        table = read_table(files.read(_join(root, "meta.csv")))
+    except DatasetError as error:
+        problems.append(Problem("", "", f"{error} Cases are shown without metadata.", "error"))
+        return nothing, nothing
+    problems += [Problem(case, "", note, "warning") for case, note in table.notes]
+    rows = set(table.raw.index)
+    problems += [
+        Problem(c, "", "The case has no row in meta.csv.", "warning") for c in cases if c not in rows
+    ]
+    problems += [
+        Problem(str(row), "", f"meta.csv has a row {row!r} but there is no such case.", "warning")
+        for row in table.raw.index
+        if row not in cases
+    ]
+    return table.typed.reindex(index), table.raw
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,276 @@
+"""The one state that all views share.
+
+Strings, numbers, tuples and frozen dataclasses only: an array as a trait never settles, and a
+list that is changed in place changes in silence.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import traitlets
+
+from explorer.clauses import Clause, from_json, number, text, to_json
+from explorer.cohort import Cohort, where_all
+from explorer.errors import QueryError, UnknownName
+
+LAYOUTS = ("grid", "axial", "coronal", "sagittal")
+"""Arrangements of the viewer."""
+
+_MAX_STRUCTURES = 1_000
+_MAX_FILTERS = 200
+
+
+class Selection(traitlets.HasTraits):
+    """What the user is looking at.
+
+    Views read it, change it and observe it; they never talk to each other. ``version`` grows
+    whenever the cohort may have changed: by a filter, by the query, or by new tables.
+
+    Parameters
+    ----------
+    cohort
+        All cases.
+
+    Attributes
+    ----------
+    case
+        The open case, or ``""``.
+    structures
+        The structures that are shown; None stands for all that the case has.
+    point
+        Where the crosshair is: x, y, z in RAS+ mm, or None for the middle of the image.
+    mask_set
+        Whose masks are shown.
+    filters
+        (source, clause) pairs, at most one per source.
+    query
+        Words that all cases of the cohort contain.
+    layout
+        One of `LAYOUTS`.
+    window
+        Intensities shown as black and white, or None for the 1st and 99th percentile.
+    version
+        Counts changes of the cohort.
+    """
+
+    case = traitlets.Unicode("")
+    structures: tuple[str, ...] | None = traitlets.Tuple(default_value=None, allow_none=True)  # type: ignore[assignment]
+    point: tuple[float, float, float] | None = traitlets.Tuple(  # type: ignore[assignment]
+        *[traitlets.Float()] * 3, default_value=None, allow_none=True
+    )
+    mask_set = traitlets.Unicode("reference")
+    filters = traitlets.Tuple()
+    query = traitlets.Unicode("")
+    layout = traitlets.Enum(LAYOUTS, default_value="grid")
+    window: tuple[float, float] | None = traitlets.Tuple(  # type: ignore[assignment]
+        *[traitlets.Float()] * 2, default_value=None, allow_none=True
+    )
+    version = traitlets.Int(0)
+
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__()
+        self._everything = cohort
+        self._cohorts: dict[tuple[object, ...], Cohort] = {}
+        self.observe(self._bump, names=["filters", "query"])
+
+    @property
+    def everything(self) -> Cohort:
+        """All cases, whatever the filters."""
+        return self._everything
+
+    @everything.setter
+    def everything(self, cohort: Cohort) -> None:
+        self._everything = cohort
+        self._bump()
+
+    def cohort(self, ignoring: str | None = None) -> Cohort:
+        """Return the cases that the filters leave.
+
+        Parameters
+        ----------
+        ignoring
+            A source whose own clause is left out, so that a facet sees what it could choose.
+        """
+        clauses = tuple(clause for source, clause in self.filters if source != ignoring)
+        key = (clauses, self.query)
+        if key not in self._cohorts:
+            if len(self._cohorts) > 64:
+                self._cohorts.clear()
+            self._cohorts[key] = where_all(self._everything, clauses, self.query)
+        return self._cohorts[key]
+
+    def clause(self, source: str) -> Clause | None:
+        """Return the clause of a source, if it has one."""
+        return dict(self.filters).get(source)
+
+    def filter(self, source: str, clause: Clause | None) -> None:
+        """Set the clause of a source, or take it away with None.
+
+        Raises
+        ------
+        UnknownName
+            It names a column or structure that is not there; nothing is changed.
+        """
+        if clause is not None:
+            self._everything.where(clause)
+        kept = dict(self.filters)
+        if clause is None:
+            kept.pop(source, None)
+        else:
+            kept[source] = clause
+        self.filters = tuple(kept.items())
+
+    def clear(self) -> None:
+        """Take away all filters and the query."""
+        with self.hold_trait_notifications():
+            self.filters = ()
+            self.query = ""
+
+    def open(self, case: str, structure: str | None = None) -> None:
+        """Open a case, at the middle of a structure where one is given.
+
+        Raises
+        ------
+        UnknownName
+            There is no such case, or no measured structure of that name in it.
+        """
+        self._check_case(case)
+        point = None
+        structures = self.structures
+        if structure is not None:
+            point = self._centre(case, structure)
+            if structures is not None and structure not in structures:
+                structures = (*structures, structure)
+        with self.hold_trait_notifications():
+            if point is not None or case != self.case:
+                self.point = point
+            self.structures = structures
+            self.case = case
+
+    def step(self, by: int) -> None:
+        """Open the next (1) or previous (-1) case of the cohort; at its ends nothing happens."""
+        ids = self.cohort().ids
+        if not ids:
+            return
+        outside = 0 if by > 0 else len(ids) - 1
+        place = ids.index(self.case) + by if self.case in ids else outside
+        if 0 <= place < len(ids):
+            self.open(ids[place])
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as small JSON values: permalink, bookmark, bug report."""
+        return {
+            "case": self.case,
+            "structures": None if self.structures is None else list(self.structures),
+            "point": None if self.point is None else [round(x, 3) for x in self.point],
+            "mask_set": self.mask_set,
+            "filters": [[source, to_json(clause)] for source, clause in self.filters],
+            "query": self.query,
+            "layout": self.layout,
+            "window": None if self.window is None else list(self.window),
+        }
+
+    def restore(self, state: Mapping[str, Any] | str) -> None:
+        """Take over a snapshot, which may come from a URL: all of it, or with an error nothing.
+
+        Parameters
+        ----------
+        state
+            What `snapshot` returned, or its JSON text; what is left out stays as it is.
+
+        Raises
+        ------
+        QueryError
+            A value is not what it should be.
+        UnknownName
+            It names a case, column or structure that is not there.
+        """
+        if isinstance(state, str):
+            try:
+                state = json.loads(state[:1_000_000])
+            except ValueError as error:
+                raise QueryError(f"The state is not JSON: {error}.") from error
+        if not isinstance(state, Mapping):
+            raise QueryError(f"A state is an object, not {type(state).__name__}.")
+        unknown = [str(name) for name in state if name not in self._readers()]
+        if unknown:
+            raise UnknownName("part of a state", unknown[0], self._readers())
+        values = {name: read(state[name]) for name, read in self._readers().items() if name in state}
+        with self.hold_trait_notifications():
+            for name, value in values.items():
+                setattr(self, name, value)
+
+    def _readers(self) -> dict[str, Callable[[Any], Any]]:
+        return {
+            "case": self._read_case,
+            "structures": _read_structures,
+            "point": lambda value: _read_numbers(value, 3, "point"),
+            "mask_set": lambda value: text(value, "mask_set"),
+            "filters": self._read_filters,
+            "query": lambda value: text(value, "query"),
+            "layout": _read_layout,
+            "window": lambda value: _read_numbers(value, 2, "window"),
+        }
+
+    def _read_case(self, value: object) -> str:
+        case = text(value, "case")
+        if case:
+            self._check_case(case)
+        return case
+
+    def _read_filters(self, value: object) -> tuple[tuple[str, Clause], ...]:
+        if not isinstance(value, list) or len(value) > _MAX_FILTERS:
+            raise QueryError(f"filters must be a list of at most {_MAX_FILTERS} pairs.")
+        found = {}
+        for pair in value:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise QueryError(f"A filter is a pair of source and clause; got {pair!r:.100}.")
+            clause = from_json(pair[1])
+            self._everything.where(clause)
+            found[text(pair[0], "source of a filter")] = clause
+        return tuple(found.items())
+
+    def _check_case(self, case: str) -> None:
+        index = self._everything.cases.index
+        if case not in index:
+            raise UnknownName("case", case, map(str, index))
+
+    def _centre(self, case: str, structure: str) -> tuple[float, float, float] | None:
+        rows = self._everything.structures
+        row = rows[
+            (rows["case"] == case) & (rows["structure"] == structure) & (rows["mask_set"] == self.mask_set)
+        ]
+        if row.empty or "centroid_x_mm" not in row:
+            raise UnknownName(f"structure of {case}", structure, rows.loc[rows["case"] == case, "structure"])
+        x, y, z = (float(row[f"centroid_{axis}_mm"].iloc[0]) for axis in "xyz")
+        return None if x != x else (x, y, z)
+
+    def _bump(self, _change: object = None) -> None:
+        self._cohorts.clear()
+        self.version += 1
+
+
+def _read_structures(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > _MAX_STRUCTURES:
+        raise QueryError(f"structures must be a list of at most {_MAX_STRUCTURES} names.")
+    return tuple(text(name, "structure") for name in value)
+
+
+def _read_numbers(value: object, count: int, what: str) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != count:
+        raise QueryError(f"{what} must be {count} numbers; got {value!r:.100}.")
+    found = [number(item, what) for item in value]
+    if any(item is None for item in found):
+        raise QueryError(f"{what} must be {count} numbers; got {value!r:.100}.")
+    return tuple(item for item in found if item is not None)
+
+
+def _read_layout(value: object) -> str:
+    if value not in LAYOUTS:
+        raise UnknownName("layout", str(value)[:100], LAYOUTS)
+    return str(value)

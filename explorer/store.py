@@ -1,0 +1,270 @@
+"""The folder that keeps an index: Parquet tables that a reader never sees half written.
+
+A build adds *parts*: small tables, each written beside its name and then renamed. `merge` brings
+parts and tables together under a lock, so that two builds at once do no harm and a killed one
+leaves all it had measured.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import platformdirs
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from explorer import schema
+from explorer._version import __version__
+from explorer.dataset import Dataset
+from explorer.errors import StoreError
+
+TABLES: Mapping[str, pa.Schema] = {"cases": schema.CASES, "structures": schema.STRUCTURES}
+"""Names of the files that a build writes, without ``.parquet``."""
+
+_BUILD = b"explorer_build"
+
+
+def default_store(dataset: Dataset) -> Path:
+    """Return where a data set's index lies if nothing else is said.
+
+    Beside the data set as ``<name>.explorer``; where that place cannot be written, in the user's
+    cache.
+    """
+    if "://" not in dataset.location and "::" not in dataset.location:
+        place = Path(dataset.location).expanduser().resolve()
+        beside = place.with_name(f"{place.name}.explorer")
+        if os.access(beside if beside.exists() else place.parent, os.W_OK):
+            return beside
+        key = str(place)
+    else:
+        key = dataset.location
+    digest = blake2b(key.encode(), digest_size=6).hexdigest()
+    return Path(platformdirs.user_cache_dir("totalseg-explorer")) / f"{dataset.name}-{digest}"
+
+
+def read_manifest(store: Path) -> dict[str, Any] | None:
+    """Return what the manifest says, or None where there is no index.
+
+    Raises
+    ------
+    StoreError
+        The index was made by another schema, or the manifest is damaged.
+    """
+    path = store / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"Cannot read {path}: {error}. Delete {store} and build the index again.") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != schema.VERSION:
+        found = manifest.get("schema") if isinstance(manifest, dict) else manifest
+        raise StoreError(
+            f"The index in {store} has schema {found!r}, this version of explorer needs {schema.VERSION}. "
+            "Delete the folder and build the index again."
+        )
+    return manifest
+
+
+def read_tables(store: Path) -> dict[str, pa.Table]:
+    """Return the tables of the last merge; both are of the same one.
+
+    Raises
+    ------
+    StoreError
+        They are absent, damaged, or stay of different merges.
+    """
+    for _ in range(20):
+        try:
+            found = {name: pq.read_table(store / f"{name}.parquet") for name in TABLES}
+        except FileNotFoundError as error:
+            raise StoreError(f"No index in {store}: run `explorer index` or build_index first.") from error
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"The index in {store} is damaged ({error}). Delete it and build it again."
+            ) from error
+        if len({(t.schema.metadata or {}).get(_BUILD) for t in found.values()}) == 1:
+            return {name: found[name].cast(TABLES[name]) for name in TABLES}
+        time.sleep(0.1)  # another process is between its two renames
+    raise StoreError(f"The tables in {store} belong to different builds: build the index again.")
+
+
+def read_parts(store: Path) -> tuple[list[Path], dict[str, pa.Table]]:
+    """Return the parts that are whole, and their tables joined."""
+    names = sorted(
+        path.name.removesuffix(".cases.parquet") for path in (store / "parts").glob("*.cases.parquet")
+    )
+    tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    whole = []
+    for part in names:
+        paths = {name: store / "parts" / f"{part}.{name}.parquet" for name in TABLES}
+        try:
+            read = {name: pq.read_table(path).cast(TABLES[name]) for name, path in paths.items()}
+        except (OSError, pa.ArrowException):  # merged and removed by another build, or damaged
+            continue
+        whole += list(paths.values())
+        for name in TABLES:
+            tables[name].append(read[name])
+    return whole, {name: pa.concat_tables([TABLES[name].empty_table(), *tables[name]]) for name in TABLES}
+
+
+def add_part(
+    store: Path, cases: Sequence[Mapping[str, Any]], structures: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write a part; it counts once its table of cases is there, which comes last."""
+    parts = store / "parts"
+    name = uuid4().hex
+    try:
+        parts.mkdir(parents=True, exist_ok=True)
+        _write(schema.table(structures, schema.STRUCTURES), parts / f"{name}.structures.parquet")
+        _write(schema.table(cases, schema.CASES), parts / f"{name}.cases.parquet")
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write the index to {store}: {error}. Give another folder as store."
+        ) from error
+
+
+def measured(store: Path) -> dict[str, str]:
+    """Return the signature under which each case was measured, parts included."""
+    tables = [read_parts(store)[1]["cases"]]
+    with suppress(StoreError):
+        tables.insert(0, read_tables(store)["cases"])
+    return {
+        case: signature
+        for table in tables
+        for case, signature in zip(table["case"].to_pylist(), table["signature"].to_pylist(), strict=True)
+    }
+
+
+def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
+    """Bring parts and tables together: one row per case, as its files are now.
+
+    Parameters
+    ----------
+    store
+        The index.
+    dataset
+        Whose cases stay; rows of others are dropped.
+    signatures
+        Of the cases' files as they are.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written.
+    """
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with FileLock(store / "lock", timeout=600):
+            paths, parts = read_parts(store)
+            try:
+                old = read_tables(store)
+            except StoreError:
+                old = {name: TABLES[name].empty_table() for name in TABLES}
+            build = uuid4().hex
+            joined = _joined(old, parts, signatures)
+            for name, merged in joined.items():
+                _write(merged.replace_schema_metadata({_BUILD: build}), store / f"{name}.parquet")
+            rows = (joined["cases"][name].to_pylist() for name in ("case", "signature"))
+            manifest = {
+                "schema": schema.VERSION,
+                "software": __version__,
+                "dataset": dataset.name,
+                "location": dataset.location,
+                "fingerprint": fingerprint(dict(zip(*rows, strict=True))),
+            }
+            _replace(store / "manifest.json", json.dumps(manifest, indent=1).encode())
+            for path in paths:
+                path.unlink(missing_ok=True)
+    except Timeout as error:
+        raise StoreError(f"Another build holds the lock of {store} for over ten minutes.") from error
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write the index to {store}: {error}. Give another folder as store."
+        ) from error
+
+
+def fingerprint(signatures: Mapping[str, str]) -> str:
+    """Return a text that changes when any file of the data set does."""
+    digest = blake2b(digest_size=16)
+    for case in sorted(signatures):
+        digest.update(f"{case}\0{signatures[case]}\n".encode())
+    return digest.hexdigest()
+
+
+def _joined(
+    old: Mapping[str, pa.Table], parts: Mapping[str, pa.Table], signatures: Mapping[str, str]
+) -> dict[str, pa.Table]:
+    cases = pa.concat_tables([old["cases"], parts["cases"]])
+    # Of rows for the same files the last one counts; a case has structures from one source only.
+    chosen: dict[str, int] = {}
+    for row, (case, signature) in enumerate(
+        zip(cases["case"].to_pylist(), cases["signature"].to_pylist(), strict=True)
+    ):
+        if signatures.get(case) == signature:
+            chosen[case] = row
+    order = [chosen[case] for case in sorted(chosen)]
+    split = old["cases"].num_rows
+    from_old = pa.array([case for case, row in chosen.items() if row < split], pa.string())
+    from_parts = pa.array([case for case, row in chosen.items() if row >= split], pa.string())
+    structures = pa.concat_tables(
+        [
+            old["structures"].filter(pc.is_in(old["structures"]["case"], from_old)),
+            _last_of_each(parts["structures"].filter(pc.is_in(parts["structures"]["case"], from_parts))),
+        ]
+    )
+    return {"cases": cases.take(order), "structures": _with_missing(structures, sorted(chosen))}
+
+
+def _last_of_each(structures: pa.Table) -> pa.Table:
+    """Drop rows of a case that two builds have measured: they are the same."""
+    keys = ["case", "mask_set", "structure"]
+    numbered = structures.append_column("row", pa.array(range(structures.num_rows), pa.int64()))
+    last = numbered.group_by(keys).aggregate([("row", "max")])["row_max"]
+    return structures.take(last.sort())
+
+
+def _with_missing(structures: pa.Table, cases: Sequence[str]) -> pa.Table:
+    """Add a row with status ``missing`` for each structure that other cases have a mask for."""
+    structures = structures.filter(pc.not_equal(structures["status"], "missing"))
+    keys = {
+        (c, m, s)
+        for c, m, s in zip(
+            *(structures[k].to_pylist() for k in ("case", "mask_set", "structure")), strict=True
+        )
+    }
+    expected = {(mask_set, name) for _, mask_set, name in keys}
+    rows = [
+        {"case": case, "mask_set": mask_set, "structure": name, "status": "missing"}
+        for case in cases
+        for mask_set, name in expected
+        if (case, mask_set, name) not in keys
+    ]
+    joined = pa.concat_tables([structures, schema.table(rows, schema.STRUCTURES)])
+    return joined.sort_by([(name, "ascending") for name in ("case", "mask_set", "structure")])
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    _replace(path, sink.getvalue())
+
+
+def _replace(path: Path, data: bytes | pa.Buffer) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

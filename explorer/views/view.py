@@ -1,0 +1,72 @@
+"""What all views with a front end of their own share: messages by id, errors under the view."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from explorer.errors import ExplorerError
+
+STATIC = Path(__file__).parent.parent / "static"
+"""Where the bundled front ends lie."""
+
+log = logging.getLogger(__name__)
+
+Message = Mapping[str, Any]
+"""A request from the browser: ``kind``, optionally ``id``, and fields that are untrusted input."""
+
+Answer = tuple[Mapping[str, Any], Sequence[bytes | memoryview]]
+"""JSON fields and binary buffers of a reply."""
+
+
+class View(anywidget.AnyWidget):
+    """Base of the views that own a front end.
+
+    A subclass names its handlers in `handlers`: message kind to a method that takes the message
+    and returns an `Answer`, or None where there is nothing to say. The browser's side is
+    ``js/src/shared/kernel.ts``.
+
+    Attributes
+    ----------
+    error
+        What went wrong last, shown in a line under the view; empty when all is well.
+    """
+
+    error = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:  # noqa: ANN401
+        unknown = [name for name in traits if not self.has_trait(name)]
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no option {unknown[0]!r}.")
+        super().__init__(**traits)
+        self.on_msg(self._receive)
+
+    def handlers(self) -> Mapping[str, Callable[[Message], Answer | None]]:
+        """Return message kinds and what answers them."""
+        return {}
+
+    def show_error(self, error: BaseException) -> None:
+        """Show an error under the view; unexpected ones go to the log with their traceback too."""
+        if isinstance(error, ExplorerError):
+            self.error = str(error)
+        else:
+            log.error("%s failed", type(self).__name__, exc_info=error)
+            self.error = f"Unexpected {type(error).__name__}: {error}"
+
+    def _receive(self, _widget: object, message: Message, _buffers: object) -> None:
+        request = message.get("id")
+        try:
+            handler = self.handlers().get(str(message.get("kind")))
+            if handler is None:
+                raise ExplorerError(f"No such request: {message.get('kind')!r}.")
+            fields, buffers = handler(message) or ({}, ())
+        except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
+            self.show_error(error)
+            if request is not None:
+                self.send({"id": request, "ok": False, "error": self.error})
+            return
+        if request is not None:
+            self.send({**fields, "id": request, "ok": True}, list(buffers))

@@ -1,0 +1,20 @@
+// Bundles every src/<widget>/index.ts into ../explorer/static/<widget>.js and .css.
+import { context } from "esbuild";
+import { existsSync, readdirSync } from "node:fs";
+
+const widgets = readdirSync("src").filter((name) => existsSync(`src/${name}/index.ts`));
+const build = await context({
+  entryPoints: Object.fromEntries(widgets.map((name) => [name, `src/${name}/index.ts`])),
+  outdir: "../explorer/static",
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: !process.argv.includes("--watch"),
+  logLevel: "info",
+});
+if (process.argv.includes("--watch")) {
+  await build.watch();
+} else {
+  await build.rebuild();
+  await build.dispose();
+}

@@ -1,0 +1,57 @@
+// Requests to the kernel, answered by id. The Python side is explorer/views/view.py.
+import type { AnyModel } from "@anywidget/types";
+
+export interface Reply {
+  content: Record<string, unknown>;
+  buffers: DataView[];
+}
+
+interface Waiting {
+  resolve: (reply: Reply) => void;
+  reject: (error: Error) => void;
+}
+
+export interface Kernel {
+  /** Ask and wait for the answer; rejects with the kernel's own words. */
+  ask(kind: string, fields?: Record<string, unknown>): Promise<Reply>;
+  /** Tell without waiting; what goes wrong shows in the model's `error` trait. */
+  tell(kind: string, fields?: Record<string, unknown>): void;
+  dispose(): void;
+}
+
+// eslint-disable-next-line -- every view has a model of its own shape
+export function connect(model: AnyModel<any>): Kernel {
+  // Two views of one model hear the same messages, so ids are unique in the page.
+  const prefix = crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36);
+  const waiting = new Map<string, Waiting>();
+  let last = 0;
+
+  const receive = (content: Record<string, unknown>, buffers: DataView[]): void => {
+    const id = content["id"];
+    if (typeof id !== "string") return;
+    const request = waiting.get(id);
+    if (!request) return;
+    waiting.delete(id);
+    if (content["ok"] === true) request.resolve({ content, buffers });
+    else request.reject(new Error(String(content["error"] ?? "The kernel gave no reason.")));
+  };
+  model.on("msg:custom", receive);
+
+  return {
+    ask(kind, fields = {}) {
+      const id = `${prefix}-${++last}`;
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        model.send({ ...fields, kind, id });
+      });
+    },
+    tell(kind, fields = {}) {
+      model.send({ ...fields, kind });
+    },
+    dispose() {
+      model.off("msg:custom", receive);
+      for (const request of waiting.values()) request.reject(new Error("The view was closed."));
+      waiting.clear();
+    },
+  };
+}
