@@ -278,7 +278,8 @@ class Cohort:
         if structures is not None:
             rows &= np.isin(tables.structure_codes, [tables.structure_code(name) for name in structures])
         columns = ["case", "structure", "volume_ml", "status"]
-        return tables.structures.loc[rows, columns].reset_index(drop=True)
+        found: pd.DataFrame = tables.structures.loc[rows, columns]
+        return found.reset_index(drop=True)
 
     def label_table(self, *, complete_only: bool = True, mask_set: str = "reference") -> pd.DataFrame:
         """Return cases, percentage, largest and median volume of each structure.
@@ -327,7 +328,8 @@ class Cohort:
         frame = pd.DataFrame(
             {new: cases[old] if old in cases else pd.Series(dtype=float) for new, old in columns.items()}
         )
-        return frame.astype(float).agg(["min", "median", "max"])
+        statistics: pd.DataFrame = frame.astype(float).agg(["min", "median", "max"])
+        return statistics
 
     def slices(self) -> int:
         """Return the number of slices along the last axis, over all measured cases."""

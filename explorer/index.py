@@ -22,7 +22,9 @@ from explorer.store import (
     fingerprint,
     measured,
     merge,
+    prepare,
     read_manifest,
+    read_so_far,
     read_tables,
 )
 from explorer.volume import Volume, iter_masks, masks_grid, read_image
@@ -135,6 +137,7 @@ def iter_build(
             f"{store} holds the index of {manifest['dataset']!r} ({manifest['location']}), "
             f"not of {dataset.name!r}: give another store."
         )
+    prepare(store)
     yield Progress(0, len(todo))
     with ExitStack() as stack:
         stack.callback(merge, store, dataset, signatures)  # last, whatever happens before
@@ -157,10 +160,20 @@ def open_index(store: str | os.PathLike[str]) -> Index:
     folder = Path(store)
     if read_manifest(folder) is None:
         raise StoreError(f"No index in {folder}: run `explorer index` or build_index first.")
-    tables = read_tables(folder)
-    cases = _pandas(tables["cases"])
-    cases["problems"] = [tuple(found) if found is not None else () for found in cases["problems"]]
-    return Index(folder, cases, _pandas(tables["structures"]), _pandas(schema.SCORES.empty_table()))
+    return _index(folder, read_tables(folder))
+
+
+def so_far(dataset: Dataset, store: Path) -> Index:
+    """Return the rows of the cases whose files are as they were measured, also amid a build.
+
+    Parameters
+    ----------
+    dataset
+        Whose cases.
+    store
+        Folder of the index; it may not exist yet.
+    """
+    return _index(store, read_so_far(store, {case.id: case.signature() for case in dataset}))
 
 
 def measure(case: Case, signature: str) -> Measures:
@@ -233,9 +246,9 @@ def _workers(stack: ExitStack) -> Executor:
     # loky starts clean processes (no fork of a threaded kernel) and needs no __main__ guard.
     import loky
 
-    pool: Executor = loky.ProcessPoolExecutor(max_workers=loky.cpu_count())
-    stack.callback(lambda: pool.shutdown(wait=True, cancel_futures=True))
-    return pool
+    pool = loky.ProcessPoolExecutor(max_workers=loky.cpu_count())
+    stack.callback(pool.shutdown, wait=True, kill_workers=True)
+    return pool  # type: ignore[no-any-return] # loky is untyped
 
 
 def _results(
@@ -257,6 +270,12 @@ def _results(
                 f"A worker process died while {futures[future]} or another case was measured, most likely "
                 "for want of memory. What was measured is kept: build the index again with fewer workers."
             ) from error
+
+
+def _index(store: Path, tables: Mapping[str, pa.Table]) -> Index:
+    cases = _pandas(tables["cases"])
+    cases["problems"] = [tuple(found) if found is not None else () for found in cases["problems"]]
+    return Index(store, cases, _pandas(tables["structures"]), _pandas(schema.SCORES.empty_table()))
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:

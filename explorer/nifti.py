@@ -10,7 +10,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -117,14 +117,16 @@ def _gunzip(data: bytes, limit: int, where: str, *, whole: bool = True) -> bytes
                     f"{where}: the gzip data end too early: the file is cut short. Fetch it again."
                 )
             rest = member.unused_data
-    except isal_zlib.error as error:
+    except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub says it is a variable
         raise VolumeError(f"{where}: damaged gzip data ({error}). Fetch the file again.") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _header(head: bytes, where: str) -> Any:  # noqa: ANN401 - nibabel is untyped
     if len(head) < 348:
-        raise VolumeError(f"{where}: {len(head)} bytes are no NIfTI file.")
+        raise VolumeError(
+            f"{where}: {len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short."
+        )
     size = next((s for order in "<>" if (s := struct.unpack(f"{order}i", head[:4])[0]) in _HEADERS), 0)
     if not size:
         raise VolumeError(f"{where}: not a NIfTI file (it starts with {head[:4]!r}).")

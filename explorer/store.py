@@ -61,7 +61,7 @@ def read_manifest(store: Path) -> dict[str, Any] | None:
     path = store / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise StoreError(f"Cannot read {path}: {error}. Delete {store} and build the index again.") from error
@@ -116,6 +116,24 @@ def read_parts(store: Path) -> tuple[list[Path], dict[str, pa.Table]]:
     return whole, {name: pa.concat_tables([TABLES[name].empty_table(), *tables[name]]) for name in TABLES}
 
 
+def prepare(store: Path) -> None:
+    """Make the folder, so that a place that cannot be written is known before anything is measured.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    try:
+        (store / "parts").mkdir(parents=True, exist_ok=True)
+        _replace(store / "parts" / "writable", b"")
+        (store / "parts" / "writable").unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write the index to {store}: {error}. Give another folder as store."
+        ) from error
+
+
 def add_part(
     store: Path, cases: Sequence[Mapping[str, Any]], structures: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -123,7 +141,6 @@ def add_part(
     parts = store / "parts"
     name = uuid4().hex
     try:
-        parts.mkdir(parents=True, exist_ok=True)
         _write(schema.table(structures, schema.STRUCTURES), parts / f"{name}.structures.parquet")
         _write(schema.table(cases, schema.CASES), parts / f"{name}.cases.parquet")
     except OSError as error:
@@ -142,6 +159,24 @@ def measured(store: Path) -> dict[str, str]:
         for table in tables
         for case, signature in zip(table["case"].to_pylist(), table["signature"].to_pylist(), strict=True)
     }
+
+
+def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Table]:
+    """Return tables and parts joined as `merge` would, without writing anything.
+
+    Parameters
+    ----------
+    store
+        The index; it may not exist yet.
+    signatures
+        Of the cases' files as they are; rows of other cases or files are left out.
+    """
+    parts = read_parts(store)[1]
+    try:
+        old = read_tables(store)
+    except StoreError:
+        old = {name: TABLES[name].empty_table() for name in TABLES}
+    return _joined(old, parts, signatures)
 
 
 def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
@@ -164,13 +199,9 @@ def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
     try:
         store.mkdir(parents=True, exist_ok=True)
         with FileLock(store / "lock", timeout=600):
-            paths, parts = read_parts(store)
-            try:
-                old = read_tables(store)
-            except StoreError:
-                old = {name: TABLES[name].empty_table() for name in TABLES}
+            paths = read_parts(store)[0]
+            joined = read_so_far(store, signatures)
             build = uuid4().hex
-            joined = _joined(old, parts, signatures)
             for name, merged in joined.items():
                 _write(merged.replace_schema_metadata({_BUILD: build}), store / f"{name}.parquet")
             rows = (joined["cases"][name].to_pylist() for name in ("case", "signature"))

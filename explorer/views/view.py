@@ -38,9 +38,9 @@ class View(anywidget.AnyWidget):
     error = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401
-        unknown = [name for name in traits if not self.has_trait(name)]
-        if unknown:
-            raise TypeError(f"{type(self).__name__} has no option {unknown[0]!r}.")
+        for name in traits:
+            if not self.has_trait(name):
+                raise TypeError(f"{type(self).__name__} has no option {name!r}.")
         super().__init__(**traits)
         self.on_msg(self._receive)
 

@@ -1,0 +1,150 @@
+"""All of it on one screen."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+
+import ipywidgets as widgets
+
+from explorer.cohort import Cohort
+from explorer.dataset import Dataset, open_dataset
+from explorer.errors import ExplorerError
+from explorer.index import Index, Progress, iter_build, open_index, so_far
+from explorer.selection import Selection
+from explorer.store import default_store
+from explorer.views.browser import CaseTable, Facets
+from explorer.views.charts import Dashboard
+from explorer.views.header import Header
+from explorer.views.tabs import Tabs
+from explorer.views.viewer import Viewer
+
+CHARTS = {"Volumes": "volumes", "Prevalence": "prevalence", "Acquisition": "acquisition"}
+"""Tabs of the dashboard and the kind of chart each shows."""
+
+_REFRESH_SECONDS = 5.0
+
+
+class Explorer(widgets.Box):
+    """A data set on one screen: cases and facets, slices with structures, charts.
+
+    Opens at once. Where the data set has no index yet, or files have changed, the index is built
+    in the background, with progress and a cancel button in the header; what needs it fills as
+    cases are measured.
+
+    Parameters
+    ----------
+    dataset
+        A folder, a zip (it is not unpacked), a URL, or an opened `Dataset`.
+    store
+        Folder of the index; by default beside the data set or in the user's cache.
+    height
+        Of the whole, as CSS; by default the window's in Voila and most of it in JupyterLab.
+
+    Attributes
+    ----------
+    dataset
+        What is shown.
+    selection
+        What the user is looking at: read it, change it, observe it.
+    header, facets, table, viewer, dashboard, tabs
+        The views.
+
+    Raises
+    ------
+    DatasetError
+        The path is no data set.
+    """
+
+    def __init__(
+        self,
+        dataset: str | os.PathLike[str] | Dataset,
+        *,
+        store: str | os.PathLike[str] | None = None,
+        height: str | None = None,
+    ) -> None:
+        self.dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+        self.store = default_store(self.dataset) if store is None else Path(store)
+        self.selection = Selection(Cohort.join(self.dataset.meta))
+        self.header = Header(self.selection, self.dataset.name, _subtitle(self.dataset))
+        self.facets = Facets(self.selection)
+        self.table = CaseTable(self.selection)
+        self.viewer = Viewer(self.selection, self.dataset)
+        self.dashboard = Dashboard(self.selection)
+        self.tabs = Tabs(names=["Cases", *CHARTS], chosen="Cases")
+        self._cancelled = threading.Event()
+        self.header.on_cancel.append(self._cancelled.set)
+        bottom = widgets.Box([self.table, self.dashboard])
+        areas = {
+            "header": self.header,
+            "facets": self.facets,
+            "viewer": self.viewer,
+            "tabs": self.tabs,
+            "bottom": bottom,
+        }
+        for area, view in areas.items():
+            view.add_class(f"xp-in-{area}")
+        super().__init__(list(areas.values()), layout=widgets.Layout(height=height or _default_height()))
+        self.add_class("xp-app")
+        self.tabs.observe(self._show_tab, names=["chosen"])
+        self._show_tab()
+        self._take(so_far(self.dataset, self.store))
+        self.selection.step(1)
+        self._start_build()
+
+    def _show_tab(self, _change: object = None) -> None:
+        chart = CHARTS.get(self.tabs.chosen)
+        for view, shown in ((self.table, chart is None), (self.dashboard, chart is not None)):
+            (view.remove_class if shown else view.add_class)("xp-hidden")
+        if chart is not None:
+            self.dashboard.kind = chart
+        self.dashboard.visible = chart is not None
+
+    def _take(self, index: Index) -> None:
+        self.selection.everything = Cohort.join(self.dataset.meta, index.cases, index.structures)
+
+    def _start_build(self) -> None:
+        """Measure in a thread, so that the kernel stays free; without a kernel, here and now."""
+        try:
+            later = asyncio.get_running_loop().call_soon_threadsafe
+        except RuntimeError:
+            self._build(lambda function, *arguments: function(*arguments))
+            return
+        threading.Thread(target=self._build, args=(later,), name="explorer-index", daemon=True).start()
+
+    def _build(self, later: Callable[..., object]) -> None:
+        """Build the index; `later` runs a function in the kernel's own thread."""
+        shown = monotonic()
+        try:
+            with closing(iter_build(self.dataset, self.store)) as steps:
+                for step in steps:
+                    later(self._show_progress, step)
+                    if self._cancelled.is_set():
+                        break
+                    if monotonic() - shown > _REFRESH_SECONDS:
+                        later(self._take, so_far(self.dataset, self.store))
+                        shown = monotonic()
+            later(self._take, open_index(self.store))
+        except ExplorerError as error:
+            later(self.header.show_error, error)
+        later(self._show_progress, None)
+
+    def _show_progress(self, step: Progress | None) -> None:
+        if step is None:
+            self.header.progress = {}
+        else:
+            self.header.progress = {"text": "Measuring", "done": step.done, "total": step.total}
+
+
+def _subtitle(dataset: Dataset) -> str:
+    problems = len(dataset.problems)
+    noted = f" · {problems} problem{'s' if problems != 1 else ''} noticed" if problems else ""
+    return f"{dataset.location}{noted}"
+
+
+def _default_height() -> str:
+    in_voila = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+    return "100vh" if in_voila else "clamp(680px, 86vh, 1200px)"

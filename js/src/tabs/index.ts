@@ -1,0 +1,59 @@
+// A row of tabs; the app shows the panel whose name is the `chosen` trait.
+import type { AnyModel, Render } from "@anywidget/types";
+import "../shared/theme.css";
+import "./tabs.css";
+import "./app.css";
+import { errorLine, h, root } from "../shared/dom";
+
+interface State {
+  names: string[];
+  chosen: string;
+  error: string;
+}
+
+function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
+  root(el, "tabs");
+  const list = h("div", { role: "tablist", class: "xp-tablist" });
+
+  const choose = (name: string): void => {
+    model.set("chosen", name);
+    model.save_changes();
+  };
+  const show = (): void => {
+    const chosen = model.get("chosen");
+    const hadFocus = list.contains(document.activeElement);
+    list.replaceChildren(
+      ...model.get("names").map((name) => {
+        const tab = h(
+          "button",
+          { role: "tab", "aria-selected": String(name === chosen), tabindex: name === chosen ? 0 : -1 },
+          name,
+        );
+        tab.addEventListener("click", () => choose(name));
+        return tab;
+      }),
+    );
+    if (hadFocus) list.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+  };
+  list.addEventListener("keydown", (event) => {
+    const names = model.get("names");
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const place = names.indexOf(model.get("chosen")) + step;
+    choose(names[(place + names.length) % names.length]!);
+  });
+
+  el.append(list);
+  const disposeError = errorLine(el, model);
+  model.on("change:names", show);
+  model.on("change:chosen", show);
+  show();
+  return () => {
+    model.off("change:names", show);
+    model.off("change:chosen", show);
+    disposeError();
+  };
+}
+
+export default (): { render: Render<State> } => ({ render });

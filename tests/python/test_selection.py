@@ -1,0 +1,136 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from explorer import Between, Cohort, Has, OneOf, Selection
+from explorer.errors import ExplorerError, QueryError, UnknownName
+
+
+@pytest.fixture
+def selection() -> Selection:
+    cases = pd.DataFrame(
+        {"sex": ["m", "f", "m", None], "age_years": [20.0, 30, 40, np.nan]},
+        index=pd.Index(["s1", "s2", "s3", "s4"], name="case"),
+    )
+    rows = [
+        ("s1", "reference", "liver", "complete", 1500.0, 10.0, 20.0, 30.0),
+        ("s2", "reference", "liver", "absent", 0.0, np.nan, np.nan, np.nan),
+    ]
+    columns = ["case", "mask_set", "structure", "status", "volume_ml", *[f"centroid_{a}_mm" for a in "xyz"]]
+    return Selection(Cohort(cases, pd.DataFrame(rows, columns=columns)))
+
+
+def test_each_source_has_one_clause_and_can_be_ignored(selection: Selection):
+    selection.filter("sex", OneOf("sex", ("f",)))
+    selection.filter("sex", OneOf("sex", ("m",)))
+    selection.filter("age", Between("age_years", 30, None))
+    assert selection.cohort().ids == ["s3"]
+    assert selection.cohort(ignoring="age").ids == ["s1", "s3"]
+    assert selection.cohort(ignoring="sex").ids == ["s2", "s3"]
+    selection.filter("sex", None)
+    assert selection.cohort().ids == ["s2", "s3"]
+    selection.clear()
+    assert selection.cohort().size == 4
+
+
+def test_views_hear_of_every_change_of_the_cohort(selection: Selection):
+    heard = []
+    selection.observe(lambda change: heard.append(selection.cohort().size), names=["version"])
+    selection.filter("sex", OneOf("sex", ("m",)))
+    selection.query = "s3"
+    selection.everything = Cohort(selection.everything.cases.iloc[:2])
+    assert heard == [2, 1, 0]
+
+
+def test_a_bad_filter_changes_nothing(selection: Selection):
+    selection.filter("sex", OneOf("sex", ("m",)))
+    before = selection.snapshot()
+    with pytest.raises(UnknownName):
+        selection.filter("sex", OneOf("sexx", ("m",)))
+    assert selection.snapshot() == before
+
+
+def test_open_moves_to_the_middle_of_a_structure_and_shows_it(selection: Selection):
+    selection.structures = ("spleen",)
+    selection.open("s1", "liver")
+    assert (selection.case, selection.point) == ("s1", (10, 20, 30))
+    assert selection.structures == ("spleen", "liver")
+    selection.open("s2")
+    assert selection.point is None
+    selection.open("s2", "liver")
+    assert selection.point is None  # it is absent there
+    with pytest.raises(UnknownName):
+        selection.open("s9")
+    with pytest.raises(UnknownName):
+        selection.open("s1", "heart")
+
+
+def test_steps_stay_within_the_cohort(selection: Selection):
+    selection.filter("sex", OneOf("sex", ("m",)))
+    selection.step(1)
+    assert selection.case == "s1"
+    selection.step(1)
+    selection.step(1)
+    assert selection.case == "s3"
+    selection.case = "s2"
+    selection.step(-1)
+    assert selection.case == "s3"
+
+
+def test_a_snapshot_survives_json_and_restores_everything(selection: Selection):
+    selection.filter("sex", OneOf("sex", ("m", None)))
+    selection.filter("age", Between("age_years", 10.5, None, True))
+    selection.filter("has", Has("liver", ("complete",), 100, None))
+    selection.open("s1", "liver")
+    selection.structures = ("liver",)
+    selection.window = (5, 600)
+    selection.layout = "coronal"
+    selection.query = "s"
+    text = json.dumps(selection.snapshot())
+    other = Selection(selection.everything)
+    other.restore(text)
+    assert other.snapshot() == selection.snapshot()
+    assert other.filters == selection.filters
+    assert other.cohort().ids == ["s1"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "not json",
+        "[]",
+        {"unheard": 1},
+        {"case": "s9"},
+        {"case": 5},
+        {"structures": "liver"},
+        {"structures": [1]},
+        {"point": [1, 2]},
+        {"point": [1, 2, float("nan")]},
+        {"point": [1, 2, None]},
+        {"layout": "mosaic<script>"},
+        {"window": ["0", 1]},
+        {"filters": {"a": 1}},
+        {"filters": [["a", {"one_of": "nope", "values": ["x"]}]]},
+        {"filters": [["a", {"one_of": "sex", "values": "m"}]]},
+        {"filters": [["a", {"between": "sex", "low": 1}]]},
+        {"filters": [["a", {"between": "age_years", "low": "x"}]]},
+        {"filters": [["a", {"has": "liver", "status": ["whole"]}]]},
+        {"filters": [["a", {"eval": "1"}]]},
+        {"filters": [["a"]]},
+        {"query": "x" * 2000},
+    ],
+)
+def test_hostile_states_are_refused_whole(selection: Selection, state: object):
+    before = selection.snapshot()
+    with pytest.raises(ExplorerError):
+        selection.restore(
+            {"query": "changed", **state} if isinstance(state, dict) and "query" not in state else state
+        )
+    assert selection.snapshot() == before
+
+
+def test_an_error_says_what_was_expected(selection: Selection):
+    with pytest.raises(QueryError, match="point must be 3 numbers"):
+        selection.restore({"point": "here"})
