@@ -2,14 +2,18 @@
 
 nibabel interprets the header; the voxels are read straight from the decompressed bytes, which
 are decompressed once, never further than the header says they go, with the gzip CRC checked.
+libdeflate does it in a third of the time of ISA-L, but only for whole members of known size; ISA-L
+reads the header and all that is out of the ordinary.
 """
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from deflate import DeflateError, gzip_decompress
 from isal import igzip_lib, isal_zlib
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
@@ -20,6 +24,7 @@ MAX_BYTES = 24 * 2**30
 """A header that asks for more is refused; the largest published scan needs 2.2 GB."""
 
 _GZIP = b"\x1f\x8b"
+_MAX_RATIO = 1_040  # of deflate, rounded up
 _KINDS = "buif"
 _HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
@@ -75,7 +80,7 @@ def parse(data: bytes, where: str) -> Nifti:
         raise VolumeError(
             f"{where}: the header asks for {size:,} bytes at offset {start:,}; that is not plausible."
         )
-    body = _gunzip(data, start + size, where) if zipped else data
+    body = _inflate(data, start + size, where) if zipped else data
     if len(body) < start + size:
         raise VolumeError(
             f"{where}: holds {len(body):,} bytes where its header needs {start + size:,} "
@@ -92,6 +97,21 @@ def parse(data: bytes, where: str) -> Nifti:
         1.0 if slope is None else float(slope),
         0.0 if inter is None else float(inter),
     )
+
+
+def _inflate(data: bytes, size: int, where: str) -> bytes | bytearray:
+    """Decompress a gzip file that is to hold `size` bytes."""
+    if size > len(data) * _MAX_RATIO:
+        raise VolumeError(
+            f"{where}: {len(data):,} bytes of gzip data cannot hold the {size:,} that the header declares: "
+            "the file is cut short. Fetch it again."
+        )
+    with suppress(DeflateError):
+        body: bytearray = gzip_decompress(data, size)
+        if len(body) == size:
+            return body
+    # Several members, or a damaged file: slower, but it tells which.
+    return _gunzip(data, size, where)
 
 
 def _gunzip(data: bytes, limit: int, where: str, *, whole: bool = True) -> bytes:

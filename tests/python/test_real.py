@@ -18,7 +18,20 @@ pytestmark = pytest.mark.skipif(
     not REAL.is_dir(), reason="the folder of real scans is not beside the project"
 )
 
-ORIENTATIONS = dict(s0001="LPS", s0002="PIR", s0003="PSR", s0004="RAS", s0006="LAS", s0007="RAS")
+ORIENTATIONS = dict(
+    zip(
+        ("s0001", "s0002", "s0003", "s0004", "s0006", "s0007"),
+        ("LPS", "PIR", "PSR", "RAS", "LAS", "RAS"),
+        strict=True,
+    )
+)
+    "s0001": "LPS",
+    "s0002": "PIR",
+    "s0003": "PSR",
+    "s0004": "RAS",
+    "s0006": "LAS",
+    "s0007": "RAS",
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +92,7 @@ def test_structures_that_nobody_knows_work_the_same(tmp_path: Path):
     assert index.cases["dtype"].nunique() > 1
     assert set(index.structures["status"]) == {"complete"}
     for case in list(dataset)[::20]:
-        for structure, path in case.masks().items():
+        for _structure, path in case.masks().items():
             mask = nib.load(REAL / "hippocampus" / path)
             row = index.structures.query("case == @case.id and structure == @structure").iloc[0]
             assert row["voxels"] == np.count_nonzero(np.asarray(mask.dataobj))
