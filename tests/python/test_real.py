@@ -18,13 +18,7 @@ pytestmark = pytest.mark.skipif(
     not REAL.is_dir(), reason="the folder of real scans is not beside the project"
 )
 
-ORIENTATIONS = dict(
-    zip(
-        ("s0001", "s0002", "s0003", "s0004", "s0006", "s0007"),
-        ("LPS", "PIR", "PSR", "RAS", "LAS", "RAS"),
-        strict=True,
-    )
-)
+ORIENTATIONS = {
     "s0001": "LPS",
     "s0002": "PIR",
     "s0003": "PSR",
