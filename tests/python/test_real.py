@@ -86,10 +86,10 @@ def test_structures_that_nobody_knows_work_the_same(tmp_path: Path):
     assert index.cases["dtype"].nunique() > 1
     assert set(index.structures["status"]) == {"complete"}
     for case in list(dataset)[::20]:
-        for _structure, path in case.masks().items():
+        for structure, path in case.masks().items():
             mask = nib.load(REAL / "hippocampus" / path)
-            row = index.structures.query("case == @case.id and structure == @structure").iloc[0]
-            assert row["voxels"] == np.count_nonzero(np.asarray(mask.dataobj))
+            rows = index.structures[index.structures["structure"] == structure].set_index("case")
+            assert rows.loc[case.id, "voxels"] == np.count_nonzero(np.asarray(mask.dataobj))
     table = Cohort.join(dataset.meta, index.cases, index.structures).label_table()
     assert list(table["structure"]) == ["hippocampus_anterior", "hippocampus_posterior"]
     assert list(table["percentage"]) == [100, 100]
