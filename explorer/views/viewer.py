@@ -10,7 +10,7 @@ import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
-from explorer.errors import ExplorerError, QueryError
+from explorer.errors import QueryError
 from explorer.selection import LAYOUTS, Selection
 from explorer.structures import in_order
 from explorer.tables import column_label
@@ -48,7 +48,7 @@ class Viewer(View):
 
     scene = traitlets.Dict().tag(sync=True)
     labels = traitlets.Dict().tag(sync=True)
-    facts = traitlets.List().tag(sync=True)
+    facts = traitlets.List(traitlets.List()).tag(sync=True)
     busy = traitlets.Unicode("").tag(sync=True)
     cases = traitlets.Int(0).tag(sync=True)
     layout_name = traitlets.Enum(LAYOUTS, default_value="grid").tag(sync=True)
@@ -63,6 +63,7 @@ class Viewer(View):
         self._shelf = Shelf(memory_bytes)
         self._picture: Picture | None = None
         self._opened = 0
+        self._task: asyncio.Task[None] | None = None
         for name in _SHARED:
             own = "layout_name" if name == "layout" else name
             selection.observe(lambda _, name=name, own=own: self._pull(name, own), names=[name])
@@ -124,16 +125,13 @@ class Viewer(View):
                 self._apply(self._opened, case, read)
             return
         self.busy = f"Opening {case}"
-        task = loop.create_task(self._open_beside(self._opened, case))
-        task.add_done_callback(
-            lambda done: done.cancelled() or done.exception() and self.show_error(done.exception())
-        )
+        self._task = loop.create_task(self._open_beside(self._opened, case))
 
     async def _open_beside(self, opened: int, case: str) -> None:
         for read in (self._read_image, self._read_labels):
             try:
                 show = await asyncio.to_thread(read, case)
-            except ExplorerError as error:
+            except Exception as error:  # noqa: BLE001 - whatever a file does, the view lives on
                 if opened == self._opened:
                     self._fail(case, error)
                 return
@@ -146,10 +144,10 @@ class Viewer(View):
             return
         try:
             read(case)()
-        except ExplorerError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a file does, the view lives on
             self._fail(case, error)
 
-    def _fail(self, case: str, error: ExplorerError) -> None:
+    def _fail(self, case: str, error: Exception) -> None:
         self._picture = None
         self.busy = ""
         self.scene, self.labels = {}, {}

@@ -1,0 +1,78 @@
+// What the kernel tells of the open case, and what the viewer keeps by itself.
+
+export type Vec3 = [number, number, number];
+export type Plane = "axial" | "coronal" | "sagittal";
+export type Layout = "grid" | Plane;
+export const PLANES: readonly Plane[] = ["axial", "coronal", "sagittal"];
+
+export interface Scene {
+  key: string;
+  case: string;
+  shape: Vec3;
+  spacing: Vec3;
+  /** Voxel to RAS+ mm: three rows of four. */
+  affine: number[];
+  /** Letters at the low and the high end of x, y, z. */
+  letters: [string, string][];
+  dtype: "u1" | "u2" | "i2";
+  scale: number;
+  offset: number;
+  exact: boolean;
+  window: [number, number];
+  tilt: number;
+  orthogonal: boolean;
+}
+
+export interface StructureRow {
+  name: string;
+  label: string;
+  side: string;
+  group: string;
+  color: string;
+  volume_ml: number | null;
+  status: string;
+}
+
+export interface Labels {
+  key: string;
+  bytes: 1 | 2;
+  /** For each id, the structures (rows of `structures`) that share the voxel. */
+  sets: number[][];
+  structures: StructureRow[];
+}
+
+export interface ModelState {
+  scene: Scene | Record<string, never>;
+  labels: Labels | Record<string, never>;
+  facts: [string, string, string][];
+  busy: string;
+  cases: number;
+  layout_name: Layout;
+  window: [number, number] | null;
+  point: Vec3 | null;
+  structures: string[] | null;
+  error: string;
+}
+
+/** How things are drawn: stays in the browser. */
+export interface Options {
+  radiological: boolean;
+  outline: boolean;
+  overlay: boolean;
+  opacity: number;
+  smooth: boolean;
+  crosshair: boolean;
+}
+
+export const isPresent = (row: StructureRow): boolean =>
+  row.status === "complete" || row.status === "cut_off" || (row.status === "" && (row.volume_ml ?? 0) > 0);
+
+/** Which rows are shown: null in the model stands for all that are present. */
+export function shownRows(labels: Labels, chosen: string[] | null): Set<number> {
+  const shown = new Set<number>();
+  const wanted = chosen && new Set(chosen);
+  labels.structures.forEach((row, i) => {
+    if (isPresent(row) && (!wanted || wanted.has(row.name))) shown.add(i);
+  });
+  return shown;
+}
