@@ -199,6 +199,10 @@ class Cohort:
             numbers.append(int(counted[0]))
         return pd.Series(numbers, index=pd.Index(index, dtype=object, name=column), dtype=int)
 
+    def codes(self, column: str) -> NDArray[np.intp]:
+        """Return a number per case by which a column sorts in natural order; -1 for missing."""
+        return self._tables.codes(column)[0][self._keep]
+
     def histogram(self, column: str, bins: int = 24) -> Histogram:
         """Count a number in equal bins that span all of the data set, so that they do not move.
 

@@ -1,0 +1,163 @@
+// The cases that the filters leave: rows are paged from the kernel, and only those seen are drawn.
+import type { AnyModel, Render } from "@anywidget/types";
+import "../shared/theme.css";
+import "./table.css";
+import { errorLine, h, root } from "../shared/dom";
+import { connect } from "../shared/kernel";
+import { pages } from "./pages";
+import { ROW_PX, scroller } from "./scroll";
+
+interface Column {
+  name: string;
+  label: string;
+  unit: string;
+  numeric: boolean;
+}
+
+interface ModelState {
+  state: { version: number; columns: Column[]; count: number; total: number; case: string };
+  error: string;
+}
+
+function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
+  root(el, "table");
+  const kernel = connect(model);
+  const head = h("div", { class: "xp-head", role: "row" });
+  const space = h("div", { class: "xp-space" });
+  const rows = h("div", { class: "xp-rows", role: "rowgroup" });
+  const empty = h("div", { class: "xp-none" });
+  const view = h("div", { class: "xp-view", role: "grid", tabindex: 0, "aria-label": "Cases" }, head, space, empty);
+  space.append(rows);
+  let sort = "";
+  let descending = false;
+  let cursor = -1;
+  let seen = { key: "", case: "" };
+  let frame = 0;
+
+  const data = pages(kernel, () => invalidate());
+  const scroll = scroller(view, space);
+  const state = (): ModelState["state"] => model.get("state");
+  const order = (): { sort: string; descending: boolean } => ({ sort, descending });
+
+  const invalidate = (): void => {
+    if (!frame) frame = requestAnimationFrame(draw);
+  };
+  const open = (id: string): void => kernel.tell("open", { case: id });
+
+  const rowAt = (index: number): HTMLElement => {
+    const { columns, case: chosen } = state();
+    const cells = data.row(index);
+    const id = cells?.[0] ?? "";
+    const el = h("div", {
+      class: "xp-row", role: "row", "aria-rowindex": index + 2,
+      "aria-selected": String(cells !== undefined && id === chosen),
+      "data-case": id, style: `top:${scroll.top(index)}px`,
+    });
+    el.classList.toggle("xp-cursor", index === cursor);
+    columns.forEach((column, i) => {
+      const text = cells?.[i] ?? "";
+      el.append(h("span", { role: "gridcell", class: column.numeric ? "xp-n xp-num" : "", title: text }, cells ? text : i ? "" : "…"));
+    });
+    el.addEventListener("click", () => {
+      cursor = index;
+      if (cells) open(id);
+    });
+    return el;
+  };
+
+  const draw = (): void => {
+    frame = 0;
+    const { count } = state();
+    scroll.resize(count);
+    const [first, last] = scroll.visible(count);
+    data.want(first, last, order());
+    rows.replaceChildren(...Array.from({ length: Math.max(0, last - first) }, (_, i) => rowAt(first + i)));
+  };
+
+  const drawHead = (): void => {
+    const { columns, count, total } = state();
+    head.replaceChildren(
+      ...columns.map((column) => {
+        const active = sort === column.name;
+        const cell = h(
+          "button",
+          { role: "columnheader", class: column.numeric ? "xp-num" : "", title: `Sort by ${column.label}`, "aria-sort": active ? (descending ? "descending" : "ascending") : "none" },
+          h("span", {}, column.label, column.unit ? h("small", {}, ` ${column.unit}`) : ""),
+        );
+        cell.addEventListener("click", () => {
+          if (!active) [sort, descending] = [column.name, false];
+          else if (!descending) descending = true;
+          else [sort, descending] = ["", false];
+          cursor = -1;
+          data.clear();
+          drawHead();
+          view.scrollTop = 0;
+          invalidate();
+        });
+        return cell;
+      }),
+    );
+    // The id's column is as wide as its ids, the rest share what is left.
+    view.style.setProperty("--xp-columns", columns.map((c, i) => (i === 0 ? "112px" : c.numeric ? "minmax(72px, 0.7fr)" : "minmax(88px, 1fr)")).join(" "));
+    view.setAttribute("aria-rowcount", String(count + 1));
+    const clear = h("button", { class: "xp-btn" }, "Clear all filters");
+    clear.addEventListener("click", () => kernel.tell("clear"));
+    empty.hidden = count > 0;
+    empty.replaceChildren(...(total ? ["No case matches these filters.", clear] : ["This data set has no cases."]));
+  };
+
+  const showState = (): void => {
+    const now = state();
+    const key = JSON.stringify([now.version, now.columns, now.count]);
+    if (key !== seen.key) {
+      data.clear();
+      drawHead();
+    }
+    if (now.case !== seen.case) void reveal();
+    seen = { key, case: now.case };
+    invalidate();
+  };
+
+  /** Scroll to the open case when it was opened elsewhere. */
+  const reveal = async (): Promise<void> => {
+    const { content } = await kernel.ask("find", order()).catch(() => ({ content: { row: -1 } }));
+    const row = Number(content["row"]);
+    if (row < 0) return;
+    cursor = row;
+    scroll.show(row);
+    invalidate();
+  };
+
+  view.addEventListener("scroll", invalidate, { passive: true });
+  view.addEventListener("keydown", (event) => {
+    const { count } = state();
+    const page = Math.max(1, Math.floor(view.clientHeight / ROW_PX) - 2);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -count, End: count }[event.key];
+    if (step !== undefined && event.target === view) {
+      event.preventDefault();
+      event.stopPropagation();
+      cursor = Math.min(count - 1, Math.max(0, cursor + step));
+      scroll.show(cursor);
+      invalidate();
+    } else if (event.key === "Enter" && event.target === view) {
+      const cells = data.row(cursor);
+      if (cells) open(cells[0]!);
+    }
+  });
+
+  el.append(view);
+  const disposeError = errorLine(el, model);
+  const observer = new ResizeObserver(invalidate);
+  observer.observe(view);
+  model.on("change:state", showState);
+  showState();
+  return () => {
+    model.off("change:state", showState);
+    observer.disconnect();
+    cancelAnimationFrame(frame);
+    disposeError();
+    kernel.dispose();
+  };
+}
+
+export default (): { render: Render<ModelState> } => ({ render });
