@@ -72,7 +72,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
         sections.set(key, section);
       }
       section.update(facet);
-      const place = before ? before.nextElementSibling : body.firstElementChild;
+      const place: Element | null = before ? before.nextElementSibling : body.firstElementChild;
       if (place !== section.el) body.insertBefore(section.el, place);
       before = section.el;
     }
