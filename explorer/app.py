@@ -77,13 +77,13 @@ class Explorer(widgets.Box):
         self.tabs = Tabs(names=["Cases", *CHARTS], chosen="Cases")
         self._cancelled = threading.Event()
         self.header.on_cancel.append(self._cancelled.set)
-        bottom = widgets.Box([self.table, self.dashboard])
+        self._panels = {False: widgets.Box([self.table]), True: widgets.Box([self.dashboard])}
         areas = {
             "header": self.header,
             "facets": self.facets,
             "viewer": self.viewer,
             "tabs": self.tabs,
-            "bottom": bottom,
+            "bottom": widgets.Box(list(self._panels.values())),
         }
         for area, view in areas.items():
             view.add_class(f"xp-in-{area}")
@@ -97,8 +97,8 @@ class Explorer(widgets.Box):
 
     def _show_tab(self, _change: object = None) -> None:
         chart = CHARTS.get(self.tabs.chosen)
-        for view, shown in ((self.table, chart is None), (self.dashboard, chart is not None)):
-            (view.remove_class if shown else view.add_class)("xp-hidden")
+        for charts, panel in self._panels.items():
+            panel.layout.display = "" if charts == (chart is not None) else "none"
         if chart is not None:
             self.dashboard.kind = chart
         self.dashboard.visible = chart is not None

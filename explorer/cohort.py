@@ -199,6 +199,11 @@ class Cohort:
             numbers.append(int(counted[0]))
         return pd.Series(numbers, index=pd.Index(index, dtype=object, name=column), dtype=int)
 
+    def texts_of(self, column: str) -> list[str | None]:
+        """Return each case's value of a column as the text that filters use; None for missing."""
+        codes, values = self._tables.codes(column)
+        return [values[code] if code >= 0 else None for code in codes[self._keep]]
+
     def codes(self, column: str) -> NDArray[np.intp]:
         """Return a number per case by which a column sorts in natural order; -1 for missing."""
         return self._tables.codes(column)[0][self._keep]

@@ -94,11 +94,15 @@ def build_index(
     from tqdm.auto import tqdm
 
     folder = default_store(dataset) if store is None else Path(store)
-    with tqdm(total=None, unit="case", desc=f"Measuring {dataset.name}", disable=not progress) as bar:
-        for step in iter_build(dataset, folder, executor=executor):
-            if bar.total is None:
-                bar.reset(total=step.total)
-            bar.update(step.done - bar.n)
+    bar = None
+    for step in iter_build(dataset, folder, executor=executor):
+        # Made with the first step: where nothing has changed there is nothing to show.
+        bar = bar or tqdm(
+            total=step.total, unit="case", desc=f"Measuring {dataset.name}", disable=not progress
+        )
+        bar.update(step.done - bar.n)
+    if bar is not None:
+        bar.close()
     return open_index(folder)
 
 

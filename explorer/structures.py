@@ -76,7 +76,7 @@ _KNOWN: dict[str, tuple[str, str, str]] = {
     "prostate": ("Urinary and endocrine", "#5bfd9c", "41216001"),
     "sacrum": ("Bones", "#64d836", "54735007"),
     "vertebrae": ("Spine and nerves", "#c9a26b", "51282000"),
-    "intervertebral_discs": ("Spine and nerves", "#d9c8a0", "360499006"),
+    "intervertebral_discs": ("Spine and nerves", "#b79be0", "360499006"),
     "spinal_cord": ("Spine and nerves", "#ffd700", "2748008"),
     "heart": ("Chest", "#b40028", "80891009"),
     "aorta": ("Vessels", "#d86c36", "15825003"),

@@ -255,7 +255,8 @@ class Viewer(View):
             if skip or not pd.api.types.is_scalar(value) or pd.isna(value):
                 continue
             label, unit = column_label(str(column))
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            shown = ("no", "yes")[value] if isinstance(value, bool) else str(value)
+            shown = f"{value:g}" if isinstance(value, float) else shown
             note = f"from {given}" if unit == "ms" and given == "seconds" else ""
             facts.append([label, f"{shown[:200]} {unit}".strip(), note])
         if case not in raw.index:

@@ -97,8 +97,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
         return cell;
       }),
     );
-    // The id's column is as wide as its ids, the rest share what is left.
-    view.style.setProperty("--xp-columns", columns.map((c, i) => (i === 0 ? "112px" : c.numeric ? "minmax(72px, 0.7fr)" : "minmax(88px, 1fr)")).join(" "));
+    // One width for head and rows, so that their columns agree; what is left over is shared.
+    const least = columns.map((c, i) => (i === 0 ? 104 : c.numeric ? 84 : 112));
+    view.style.setProperty("--xp-columns", least.map((px, i) => `minmax(${px}px, ${i ? `${px}fr` : `${px}px`})`).join(" "));
+    view.style.setProperty("--xp-width", `${least.reduce((sum, px) => sum + px, 0)}px`);
     view.setAttribute("aria-rowcount", String(count + 1));
     const clear = h("button", { class: "xp-btn" }, "Clear all filters");
     clear.addEventListener("click", () => kernel.tell("clear"));

@@ -13,6 +13,8 @@ export interface BarActions {
 
 export interface Bar {
   el: HTMLElement;
+  /** The line that tells what is under the cursor. */
+  said: HTMLElement;
   update(window: [number, number] | null, layout: Layout, options: Options): void;
   say(text: string): void;
 }
@@ -49,10 +51,11 @@ export function bar(actions: BarActions): Bar {
   const said = h("span", { class: "xp-said xp-n", role: "status", "aria-live": "polite" });
 
   return {
+    said,
     el: h("div", { class: "xp-bar" },
       h("div", { class: "xp-segs", role: "group", "aria-label": "Layout" }, ...layouts),
       h("span", { class: "xp-cap" }, "Window"), low, high, auto,
-      ...toggles.map(([, button]) => button), opacity, said, help),
+      ...toggles.map(([, button]) => button), opacity, help),
     update(window, layout, options) {
       if (window && document.activeElement !== low) low.value = String(Number(window[0].toPrecision(4)));
       if (window && document.activeElement !== high) high.value = String(Number(window[1].toPrecision(4)));

@@ -279,7 +279,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   // ---- life ----------------------------------------------------------------------------------
   const fold = h("button", { class: "xp-btn xp-panel-toggle", "aria-expanded": "false" }, "Structures");
   fold.addEventListener("click", () => fold.setAttribute("aria-expanded", String(el.classList.toggle("xp-panel-open"))));
-  el.append(h("div", { class: "xp-stage" }, planes, controls.el), side.el, fold);
+  el.append(h("div", { class: "xp-stage" }, planes, controls.said, controls.el), side.el, fold);
   const disposeError = errorLine(el, model);
   const observer = new ResizeObserver(invalidate);
   observer.observe(planes);

@@ -1,0 +1,209 @@
+"""The ``explorer`` command."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from explorer._version import __version__
+from explorer.errors import ExplorerError
+
+EXIT_CODES = "Exit codes: 0 fine, 1 a problem in the data or the run, 2 wrong usage."
+
+DATASET = click.argument("dataset", metavar="DATASET")
+STORE = click.option(
+    "--store", metavar="DIR", help="Folder of the index; by default beside DATASET or in the cache."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON only.")
+PORT = click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0 takes a free one."
+)
+BROWSER = click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+THEME = click.option("--theme", type=click.Choice(["light", "dark"]), default="dark", help="Of the page.")
+WORKERS = click.option(
+    "--workers", type=click.IntRange(1, 1024), help="Worker processes; by default one per core."
+)
+
+
+class Group(click.Group):
+    """Commands whose errors are one clear message."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as in click
+        """Run a command; an `ExplorerError` is told without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except ExplorerError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Group, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="explorer")
+def main() -> None:
+    """Look into medical segmentation data sets.
+
+    DATASET is a folder or zip (it is not unpacked) with meta.csv and one folder per case.
+    """
+
+
+@main.command(epilog=EXIT_CODES)
+@click.option(
+    "--cases", type=click.IntRange(1, 10_000), default=24, show_default=True, help="Cases to write."
+)
+@click.option("--dir", "folder", metavar="DIR", help="Where to write them; by default the user's cache.")
+@PORT
+@BROWSER
+@THEME
+def demo(cases: int, folder: str | None, port: int, browser: bool, theme: str) -> None:
+    """Show a synthetic data set; it is written once and used again."""
+    import platformdirs
+
+    from explorer.dataset import open_dataset
+    from explorer.index import build_index
+
+    cache = Path(platformdirs.user_cache_dir("totalseg-explorer"))
+    target = Path(folder) if folder else cache / f"phantom-{cases}-{__version__}"
+    if not (target / "meta.csv").exists():
+        from explorer.phantom import write_phantom
+
+        write_phantom(target, cases)
+    build_index(open_dataset(target))
+    _serve(str(target), None, port=port, browser=browser, theme=theme)
+
+
+@main.command(epilog=EXIT_CODES)
+@DATASET
+@STORE
+@PORT
+@BROWSER
+@THEME
+def serve(dataset: str, store: str | None, port: int, browser: bool, theme: str) -> None:
+    """Show DATASET as a page; the index is built in the background where it is missing."""
+    from explorer.dataset import open_dataset
+
+    open_dataset(dataset)
+    _serve(dataset, store, port=port, browser=browser, theme=theme)
+
+
+@main.command(epilog=EXIT_CODES)
+@DATASET
+@STORE
+@WORKERS
+@JSON
+def index(dataset: str, store: str | None, workers: int | None, as_json: bool) -> None:
+    """Measure every case that is new or changed."""
+    built = _index(dataset, store, workers=workers)
+    bad = [case for case, found in zip(built.cases["case"], built.cases["problems"], strict=True) if found]
+    summary = {
+        "store": str(built.store),
+        "cases": len(built.cases),
+        "structures": int(built.structures["structure"].nunique()),
+        "masks": int((built.structures["voxels"] > 0).sum()),
+        "cases_with_problems": bad,
+    }
+    if as_json:
+        _print_json(summary)
+        return
+    click.echo(f"{summary['cases']} cases, {summary['masks']} masks that are not empty, in {built.store}")
+    if bad:
+        click.echo(f"{len(bad)} cases with problems: run `explorer check {dataset}`.", err=True)
+
+
+@main.command(epilog=EXIT_CODES)
+@DATASET
+@STORE
+@click.option(
+    "--all-masks", is_flag=True, help="Volumes of cut-off structures too, as in the published table."
+)
+@JSON
+def stats(dataset: str, store: str | None, all_masks: bool, as_json: bool) -> None:
+    """Print the label table and the resolution table."""
+    from explorer.cohort import Cohort
+    from explorer.dataset import open_dataset
+
+    built = _index(dataset, store)
+    cohort = Cohort.join(open_dataset(dataset).meta, built.cases, built.structures)
+    labels = cohort.label_table(complete_only=not all_masks)
+    resolution = cohort.resolution_table()
+    if as_json:
+        _print_json(
+            {
+                "cases": cohort.size,
+                "complete_only": not all_masks,
+                "labels": json.loads(labels.to_json(orient="records")),
+                "resolution": json.loads(resolution.to_json(orient="index")),
+                "slices": cohort.slices(),
+            }
+        )
+        return
+    which = "every mask that is not empty" if all_masks else "complete structures only"
+    click.echo(f"{cohort.size} cases; volumes in ml of {which} (n)\n")
+    shown = labels.assign(percentage=labels["percentage"].map("{:.2f}%".format))
+    click.echo(shown.to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
+    click.echo("\nSpacing in mm and size in voxels, along the axes as stored\n")
+    click.echo(resolution.to_string(float_format="{:.2f}".format, na_rep="-"))
+    click.echo(f"\nSlices along the last axis: {cohort.slices():,}")
+
+
+@main.command(epilog=EXIT_CODES)
+@DATASET
+@STORE
+@JSON
+def check(dataset: str, store: str | None, as_json: bool) -> NoReturn:
+    """List what is wrong with DATASET; exit 1 when there is anything."""
+    from explorer.dataset import open_dataset
+
+    opened = open_dataset(dataset)
+    built = _index(dataset, store)
+    found = [{"severity": p.severity, "case": p.case, "what": p.what} for p in opened.problems]
+    for case, problems in zip(built.cases["case"], built.cases["problems"], strict=True):
+        found += [{"severity": "error", "case": case, "what": problem} for problem in problems]
+    missing = built.structures[built.structures["status"] == "missing"]
+    for case, rows in missing.groupby("case"):
+        names = ", ".join(rows["structure"].head(5)) + (" ..." if len(rows) > 5 else "")
+        what = f"{len(rows)} masks that other cases have are missing: {names}"
+        found.append({"severity": "warning", "case": str(case), "what": what})
+    if as_json:
+        _print_json({"cases": len(opened), "problems": found})
+    else:
+        for problem in found:
+            click.echo(f"{problem['severity']:8} {problem['case'] or '-':12} {problem['what']}")
+        click.echo(
+            f"{len(found)} problems in {len(opened)} cases."
+            if found
+            else f"No problem in {len(opened)} cases."
+        )
+    sys.exit(1 if found else 0)
+
+
+def _index(dataset: str, store: str | None, *, workers: int | None = None) -> Any:  # noqa: ANN401 - explorer.index.Index
+    from explorer.dataset import open_dataset
+    from explorer.index import build_index
+
+    opened = open_dataset(dataset)
+    if workers is None:
+        return build_index(opened, store)
+    import loky
+
+    with loky.ProcessPoolExecutor(max_workers=workers) as pool:
+        return build_index(opened, store, executor=pool)
+
+
+def _serve(dataset: str, store: str | None, **options: Any) -> None:  # noqa: ANN401
+    run: Callable[..., None]
+    from explorer.serve import serve as run
+
+    run(dataset, store, say=click.echo, **options)
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()
