@@ -73,7 +73,7 @@ class Explorer(widgets.Box):
         self.facets = Facets(self.selection)
         self.table = CaseTable(self.selection)
         self.viewer = Viewer(self.selection, self.dataset)
-        self.dashboard = Dashboard(self.selection)
+        self.dashboard = Dashboard(self.selection, visible=False)
         self.tabs = Tabs(names=["Cases", *CHARTS], chosen="Cases")
         self._cancelled = threading.Event()
         self.header.on_cancel.append(self._cancelled.set)

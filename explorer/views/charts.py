@@ -136,7 +136,13 @@ class Dashboard(widgets.VBox):
             "note": self.chart.note,
             "message": self.chart.message,
         }
-        self._show()
+        if self.figure is None and not self.chart.message:
+            # Plotly takes a second or two to load: say so before the kernel is busy with it.
+            ready, self.bar.state = self.bar.state, {**self.bar.state, "message": "Loading charts …"}
+            self._show()
+            self.bar.state = ready
+        else:
+            self._show()
 
     def _draw(self) -> figures.Chart:
         cohort = self.selection.cohort()
@@ -156,19 +162,21 @@ class Dashboard(widgets.VBox):
 
     def _show(self) -> None:
         """Replace what the one FigureWidget of the page shows."""
-        import plotly.graph_objects as go
-
         figure = self.chart.figure
+        if self.chart.message:
+            self.children = [self.bar]
+            return
         if self.figure is None:
+            import plotly.graph_objects as go
+
             self.figure = go.FigureWidget(figure)
-            self.figure.layout.template = None
             self.figure._config = {"displaylogo": False, "displayModeBar": False, "responsive": True}
-            self.children = (self.bar, self.figure)
         else:
             with self.figure.batch_update():
                 self.figure.data = ()
                 self.figure.add_traces(figure["data"])
                 self.figure.layout = figure["layout"]
+        self.children = [self.bar, self.figure]
         for trace in self.figure.data:
             if trace.type == "scatter" and trace.customdata is not None:
                 trace.on_click(self._clicked)

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import traitlets
 
@@ -255,7 +256,7 @@ class Viewer(View):
             if skip or not pd.api.types.is_scalar(value) or pd.isna(value):
                 continue
             label, unit = column_label(str(column))
-            shown = ("no", "yes")[value] if isinstance(value, bool) else str(value)
+            shown = ("no", "yes")[bool(value)] if isinstance(value, bool | np.bool_) else str(value)
             shown = f"{value:g}" if isinstance(value, float) else shown
             note = f"from {given}" if unit == "ms" and given == "seconds" else ""
             facts.append([label, f"{shown[:200]} {unit}".strip(), note])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import box_mask
+from samples import box_mask
 
 from explorer import open_dataset
 from explorer.errors import DatasetError, UnknownName

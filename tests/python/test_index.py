@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import AFFINE, SHAPE, box_mask, nifti_bytes
+from samples import AFFINE, SHAPE, box_mask, nifti_bytes
 
 from explorer import build_index, open_dataset, open_index
 from explorer.errors import StoreError

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import AFFINE, SHAPE, box_mask
+from samples import AFFINE, SHAPE, box_mask
 from scipy import ndimage
 
 from explorer.errors import VolumeError

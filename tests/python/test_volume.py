@@ -4,7 +4,7 @@ import itertools
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import AFFINE, SHAPE, box_mask, nifti_bytes
+from samples import AFFINE, SHAPE, box_mask, nifti_bytes
 
 from explorer import open_dataset
 from explorer.errors import UnknownName, VolumeError

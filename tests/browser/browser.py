@@ -1,0 +1,59 @@
+"""Find or install a Chromium that Playwright can drive; never a silent skip."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""Root needs no-sandbox; the rest keeps the browser from asking the network on its own account."""
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find() -> str | None:
+    """Return the path of a browser, ``""`` for Playwright's own, or None."""
+    given = os.environ.get("EXPLORER_CHROMIUM")
+    if given:
+        return given
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found:
+        return found
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        return "" if Path(playwright.chromium.executable_path).exists() else None
+
+
+def install() -> None:
+    """Install one: Debian's as root, else Playwright's."""
+    commands = [["playwright", "install", "chromium"]]
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        commands = [["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "chromium"], *commands]
+    for command in commands:
+        if find() is None:
+            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def chromium_path() -> str | None:
+    """Return what Playwright takes as ``executable_path``; fails the tests where none can be had."""
+    if find() is None:
+        install()
+    found = find()
+    if found is None:
+        pytest.fail(
+            "The browser tests need Chromium and none could be installed. Install one (Debian: "
+            "`apt-get install chromium`; elsewhere: `playwright install chromium`) or name it in EXPLORER_CHROMIUM.",
+            pytrace=False,
+        )
+    return found or None
