@@ -1,6 +1,5 @@
 """All of it on one screen."""
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from explorer.views.browser import CaseTable, Facets
 from explorer.views.charts import Dashboard
 from explorer.views.header import Header
 from explorer.views.tabs import Tabs
+from explorer.views.view import kernel_loop
 from explorer.views.viewer import Viewer
 
 CHARTS = {"Volumes": "volumes", "Prevalence": "prevalence", "Acquisition": "acquisition"}
@@ -108,12 +108,12 @@ class Explorer(widgets.Box):
 
     def _start_build(self) -> None:
         """Measure in a thread, so that the kernel stays free; without a kernel, here and now."""
-        try:
-            later = asyncio.get_running_loop().call_soon_threadsafe
-        except RuntimeError:
+        loop = kernel_loop()
+        if loop is None:
             self._build(lambda function, *arguments: function(*arguments))
-            return
-        threading.Thread(target=self._build, args=(later,), name="explorer-index", daemon=True).start()
+        else:
+            run = (loop.call_soon_threadsafe,)
+            threading.Thread(target=self._build, args=run, name="explorer-index", daemon=True).start()
 
     def _build(self, later: Callable[..., object]) -> None:
         """Build the index; `later` runs a function in the kernel's own thread."""

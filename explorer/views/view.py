@@ -1,5 +1,6 @@
 """What all views with a front end of their own share: messages by id, errors under the view."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,11 +8,23 @@ from typing import Any
 
 import anywidget
 import traitlets
+from IPython import get_ipython
 
 from explorer.errors import ExplorerError
 
 STATIC = Path(__file__).parent.parent / "static"
 """Where the bundled front ends lie."""
+
+
+def kernel_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop of the Jupyter kernel we run in, or None in a script or a test."""
+    if getattr(get_ipython(), "kernel", None) is None:
+        return None
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
 
 log = logging.getLogger(__name__)
 

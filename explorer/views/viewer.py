@@ -16,7 +16,7 @@ from explorer.selection import LAYOUTS, Selection
 from explorer.structures import in_order
 from explorer.tables import column_label
 from explorer.views.slices import Picture, Shelf, axis_letters, check_request, picture, structure_rows
-from explorer.views.view import STATIC, Answer, Message, View
+from explorer.views.view import STATIC, Answer, Message, View, kernel_loop
 from explorer.volume import read_image, read_masks
 
 MEMORY_BYTES = 1_000_000_000
@@ -119,9 +119,8 @@ class Viewer(View):
             self._picture = None
             self.scene, self.labels, self.facts = {}, {}, []
             return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = kernel_loop()
+        if loop is None:
             for read in (self._read_image, self._read_labels):
                 self._apply(self._opened, case, read)
             return

@@ -18,13 +18,16 @@ THEMES = {
 
 MODEL = """
 window.sent = [];
+window.saved = [];
 window.stub = (state) => {
   const heard = {};
+  const dirty = new Set();
   const fire = (event, ...rest) => [...(heard[event] ?? [])].forEach((f) => f(...rest));
   return {
     get: (name) => state[name],
-    set: (name, value) => { state[name] = value; fire(`change:${name}`); },
-    save_changes: () => {},
+    set: (name, value) => { state[name] = value; dirty.add(name); fire(`change:${name}`); },
+    take: (name, value) => { state[name] = value; fire(`change:${name}`); },
+    save_changes: () => { for (const name of dirty) window.saved.push([name, state[name]]); dirty.clear(); },
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => { heard[event] = (heard[event] ?? []).filter((g) => g !== f); },
     send: (content) => window.sent.push(content),

@@ -22,7 +22,7 @@ class Stub:
         return [message for message in self.sent if message["kind"] == kind]
 
     def set(self, name: str, value: Any) -> None:
-        self.page.evaluate("([name, value]) => window.model.set(name, value)", [name, value])
+        self.page.evaluate("([name, value]) => window.model.take(name, value)", [name, value])
 
     def get(self, name: str) -> Any:
         return self.page.evaluate("(name) => window.model.get(name)", name)
@@ -31,7 +31,7 @@ class Stub:
         texts = [base64.b64encode(buffer).decode() for buffer in buffers]
         self.page.evaluate(
             "([content, texts]) => window.model.receive(content, texts.map(window.bytes))",
-            [{"id": request["id"], "ok": True, **fields}, texts],
+            [{"ok": True, **fields, "id": request["id"]}, texts],
         )
 
     def wait_sent(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
@@ -43,3 +43,47 @@ class Stub:
     def render_again(self) -> None:
         """Show the same model a second time, as another cell does."""
         self.page.evaluate("window.show('second')")
+
+
+class Bridge:
+    """A real Python view behind a stub page: what Jupyter does, without Jupyter."""
+
+    def __init__(self, view: Any, show: Any, widget: str, names: list[str], **options: Any) -> None:
+        self.view = view
+        self.replies: list[tuple[dict[str, Any], list[bytes]]] = []
+        view.send = lambda content, buffers=None: self.replies.append(
+            (content, [bytes(b) for b in buffers or []])
+        )
+        self.stub: Stub = show(widget, {name: getattr(view, name) for name in names}, **options)
+        self._handled = self._saved = 0
+        self._taking = False
+        view.observe(self._to_page, names=names)
+        self.settle()
+
+    @property
+    def page(self) -> Page:
+        return self.stub.page
+
+    def _to_page(self, change: Any) -> None:
+        if not self._taking:
+            self.stub.set(change["name"], change["new"])
+
+    def settle(self) -> None:
+        """Carry messages both ways until the page has been quiet for two frames."""
+        quiet = 0
+        while quiet < 3:
+            sent, saved = self.page.evaluate("[window.sent, window.saved]")
+            new = sent[self._handled :]
+            changes = saved[self._saved :]
+            self._handled, self._saved = len(sent), len(saved)
+            for name, value in changes:
+                self._taking = True
+                setattr(self.view, name, value)
+                self._taking = False
+            for message in new:
+                self.view._receive(self.view, message, [])
+            for content, buffers in self.replies:
+                self.stub.reply(content, buffers, **content)
+            quiet = 0 if new or changes or self.replies else quiet + 1
+            self.replies.clear()
+            self.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))")

@@ -1,0 +1,288 @@
+"""The viewer's front end with its real kernel side, on a synthetic body."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from widgets import Bridge, Stub
+
+from explorer import Cohort, Selection, open_dataset
+from explorer.phantom import PhantomCase, write_case
+from explorer.views.viewer import Viewer
+
+TRAITS = [
+    "scene",
+    "labels",
+    "facts",
+    "busy",
+    "cases",
+    "layout_name",
+    "window",
+    "point",
+    "structures",
+    "error",
+]
+WIDTH, HEIGHT = 1200, 760
+
+TURNS = [
+    ("RAS", 0),
+    ("LPS", 0),
+    ("LIP", 0),
+    ("PIL", 0),
+    ("PSR", 0),
+    ("ASL", 0),
+    ("SRA", 0),
+    ("IPL", 0),
+    ("RAS", 12),
+]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, stub: Callable[..., Stub]) -> Callable[..., tuple[Bridge, PhantomCase]]:
+    def make(orientation: str = "RAS", tilt: float = 0, **options: object) -> tuple[Bridge, PhantomCase]:
+        case = write_case(
+            tmp_path, "s0001", orientation=orientation, tilt_degrees=tilt, spacing_mm=(4.0, 5.0, 7.0), seed=3
+        )
+        dataset = open_dataset(tmp_path)
+        selection = Selection(Cohort.join(dataset.meta))
+        selection.case = "s0001"
+        view = Viewer(selection, dataset)
+        assert view.error == ""
+        return Bridge(view, stub, "viewer", TRAITS, width=WIDTH, height=HEIGHT, **options), case
+
+    return make
+
+
+def at(bridge: Bridge, plane: str, x_share: float, y_share: float) -> tuple[float, float]:
+    """Return the page position of a share of a plane's picture: 0, 0 is its top left corner."""
+    box = bridge.page.locator(f".xp-plane-{plane} canvas").bounding_box()
+    assert box is not None
+    scene = bridge.view.scene
+    u, v = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}[plane]
+    mm = [scene["shape"][axis] * scene["spacing"][axis] for axis in (u, v)]
+    scale = min((box["width"] - 20) / mm[0], (box["height"] - 20) / mm[1])
+    left = box["x"] + (box["width"] - mm[0] * scale) / 2
+    top = box["y"] + (box["height"] - mm[1] * scale) / 2
+    return left + x_share * mm[0] * scale, top + y_share * mm[1] * scale
+
+
+def share(bridge: Bridge, axis: int, mm: float) -> float:
+    """Return how far a world position lies between the low and the high end of an upright image."""
+    scene = bridge.view.scene
+    spacing, low = scene["spacing"][axis], scene["affine"][4 * axis + 3]
+    return (mm - low + spacing / 2) / (scene["shape"][axis] * spacing)
+
+
+def letters(bridge: Bridge, plane: str) -> list[str]:
+    return [
+        bridge.page.inner_text(f".xp-plane-{plane} .xp-{side}") for side in ("left", "right", "top", "bottom")
+    ]
+
+
+def said(bridge: Bridge) -> str:
+    return bridge.page.inner_text(".xp-said")
+
+
+@pytest.mark.parametrize(("orientation", "tilt"), TURNS)
+def test_what_is_where_on_the_screen(opened: Callable, orientation: str, tilt: float):
+    """Screen positions follow from the body alone: right is left, front is up, head is up."""
+    bridge, case = opened(orientation, tilt)
+    assert letters(bridge, "axial") == ["R", "L", "A", "P"]
+    assert letters(bridge, "coronal") == ["R", "L", "S", "I"]
+    assert letters(bridge, "sagittal") == ["A", "P", "S", "I"]
+    for name in ("liver", "kidney_left", "kidney_right", "spleen"):
+        x, y, z = case.structures[name].centroid_mm
+        bridge.view.selection.point = (x, y, z)
+        bridge.settle()
+        if tilt:  # the crosshair tells where the point is; the body tells what is there
+            assert name.replace("_", " ") in said(bridge)
+            continue
+        across, front, up = share(bridge, 0, x), share(bridge, 1, y), share(bridge, 2, z)
+        for plane, where in {
+            "axial": (1 - across, 1 - front),
+            "coronal": (1 - across, 1 - up),
+            "sagittal": (1 - front, 1 - up),
+        }.items():
+            bridge.page.mouse.move(*at(bridge, plane, *where))
+            bridge.settle()
+            assert name.replace("_", " ") in said(bridge), (name, plane, said(bridge))
+        assert (1 - across < 0.5) == (name in ("liver", "kidney_right"))
+        assert case.structure_at((x, y, z)) == name
+
+
+@pytest.mark.parametrize(("orientation", "tilt"), [("RAS", 0), ("PIL", 0), ("LIP", 12)])
+def test_a_click_moves_the_crosshair_to_that_millimetre(opened: Callable, orientation: str, tilt: float):
+    bridge, case = opened(orientation, tilt)
+    bridge.page.mouse.click(*at(bridge, "axial", 0.27, 0.55))
+    bridge.settle()
+    x, y, z = bridge.view.selection.point
+    assert x > 0  # left on the screen is the patient's right
+    structure = case.structure_at((x, y, z))
+    assert structure == "" or structure.replace("_", " ") in said(bridge)
+    text = said(bridge).split(" · ")[0].split()
+    assert [float(text[i]) for i in (1, 3, 5)] == pytest.approx(
+        [x, y, z], abs=bridge.view.scene["spacing"][2]
+    )
+
+
+def test_neurological_display_mirrors_pictures_and_letters(opened: Callable):
+    bridge, _case = opened()
+    before = pixel(bridge, "axial", 0.25, 0.5), pixel(bridge, "axial", 0.75, 0.5)
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("x")
+    bridge.settle()
+    assert letters(bridge, "axial") == ["L", "R", "A", "P"]
+    assert letters(bridge, "sagittal") == ["A", "P", "S", "I"]
+    after = pixel(bridge, "axial", 0.25, 0.5), pixel(bridge, "axial", 0.75, 0.5)
+    assert np.allclose(before, after[::-1], atol=12)
+
+
+def pixel(bridge: Bridge, plane: str, x_share: float, y_share: float) -> tuple[int, int, int]:
+    """Return the colour that is drawn there, crosshair off the way."""
+    x, y = at(bridge, plane, x_share, y_share)
+    return tuple(
+        bridge.page.evaluate(
+            """([plane, x, y]) => { const c = document.querySelector(`.xp-plane-${plane} canvas`), b = c.getBoundingClientRect();
+              return [...c.getContext('2d').getImageData(Math.round(x - b.x), Math.round(y - b.y), 1, 1).data].slice(0, 3); }""",
+            [plane, x, y],
+        )
+    )
+
+
+def test_toggles_colour_and_outline_cost_no_bytes(opened: Callable):
+    bridge, case = opened()
+    x, y, z = case.structures["liver"].centroid_mm
+    bridge.view.selection.point = (x, y, z)
+    bridge.settle()
+    spot = (1 - share(bridge, 0, x) + 0.03, 1 - share(bridge, 1, y) - 0.03)
+    coloured = pixel(bridge, "axial", *spot)
+    asked = len(bridge.stub.sent_of("slices"))
+    bridge.page.click("[data-structure=liver] .xp-eye")
+    bridge.settle()
+    grey = pixel(bridge, "axial", *spot)
+    assert coloured[1] > coloured[0] + 20
+    assert max(grey) - min(grey) < 6
+    assert "liver" not in bridge.view.selection.structures
+    bridge.page.focus(".xp-planes")
+    for key in ("o", "s", "s", "a", "d", "i"):
+        bridge.page.keyboard.press(key)
+    bridge.settle()
+    assert len(bridge.stub.sent_of("slices")) == asked
+
+
+def test_wheel_and_keys_step_slices_and_stop_at_the_ends(opened: Callable):
+    bridge, _case = opened()
+    bridge.page.mouse.move(*at(bridge, "coronal", 0.5, 0.5))
+    before = bridge.page.inner_text(".xp-plane-coronal .xp-br")
+    bridge.page.mouse.wheel(0, -100)
+    bridge.settle()
+    assert bridge.page.inner_text(".xp-plane-coronal .xp-br") != before
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("End")
+    bridge.settle()
+    count = bridge.view.scene["shape"][1]
+    assert bridge.page.inner_text(".xp-plane-coronal .xp-br").startswith(f"{count} of {count}")
+    bridge.page.keyboard.press("PageUp")
+    bridge.settle()
+    assert bridge.page.inner_text(".xp-plane-coronal .xp-br").startswith(f"{count} of {count}")
+
+
+def test_keys_act_only_with_the_focus_in_the_viewer(opened: Callable):
+    bridge, _case = opened()
+    bridge.page.focus("[placeholder='Find a structure']")
+    bridge.page.keyboard.type("x2")
+    bridge.settle()
+    assert letters(bridge, "axial")[0] == "R"
+    assert bridge.view.selection.layout == "grid"
+
+
+def test_window_by_numbers_and_back(opened: Callable):
+    bridge, _case = opened()
+    auto = bridge.view.scene["window"]
+    bridge.page.fill("[aria-label='Window: shown as black']", "100")
+    bridge.page.keyboard.press("Tab")
+    bridge.settle()
+    assert bridge.view.selection.window[0] == 100
+    bridge.page.click("text=Auto")
+    bridge.settle()
+    assert bridge.view.selection.window is None
+    assert float(bridge.page.input_value("[aria-label='Window: shown as black']")) == pytest.approx(
+        auto[0], rel=0.01
+    )
+
+
+def test_one_plane_fills_the_viewer_and_python_hears_of_it(opened: Callable):
+    bridge, _case = opened()
+    bridge.page.dblclick(".xp-plane-sagittal canvas")
+    bridge.settle()
+    assert bridge.view.selection.layout == "sagittal"
+    assert not bridge.page.locator(".xp-plane-axial").is_visible()
+    bridge.view.selection.layout = "grid"
+    bridge.settle()
+    assert bridge.page.locator(".xp-plane-axial").is_visible()
+
+
+def test_two_views_of_one_model_do_not_disturb_each_other(opened: Callable):
+    bridge, _case = opened()
+    bridge.stub.render_again()
+    bridge.settle()
+    assert bridge.page.locator("#second .xp-plane-axial .xp-br").inner_text().count(" of ") == 1
+    colours = bridge.page.evaluate(
+        "() => [...document.querySelectorAll('.xp-plane-axial canvas')].map((c) => "
+        "new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size > 20)"
+    )
+    assert colours == [True, True]
+
+
+def test_empty_and_failed_states_are_told_in_words(stub: Callable[..., Stub]):
+    nothing = {"scene": {}, "labels": {}, "facts": [], "busy": "", "cases": 3, "layout_name": "grid"}
+    nothing |= {"window": None, "point": None, "structures": None}
+    widget = stub("viewer", nothing)
+    assert "Choose a case" in widget.page.inner_text(".xp-planes")
+    widget.set("error", "s0001/mri.nii.gz: the file is cut short. <b>Fetch</b> it again.")
+    assert "<b>Fetch</b>" in widget.page.inner_text(".xp-error")
+    assert widget.page.locator(".xp-error b").count() == 0
+
+
+def test_a_case_without_any_structure_says_so(opened: Callable, tmp_path: Path):
+    bridge, _case = opened()
+    for path in (tmp_path / "s0001/segmentations").glob("*.nii.gz"):
+        if path.name != "prostate.nii.gz":
+            path.unlink()
+    view = Viewer(bridge.view.selection, open_dataset(tmp_path))
+    bridge.stub.set("labels", {**view.labels, "key": bridge.view.scene["key"]})
+    present = [row for row in view.labels["structures"] if row["status"] != "absent"]
+    expected = "No structure in this case" if not present else "prostate"
+    assert expected in bridge.page.inner_text(".xp-list")
+
+
+def test_the_picture_is_the_image(opened: Callable):
+    """Grey values of the canvas are those of the array through the window."""
+    bridge, _case = opened("PIL")
+    bridge.page.focus(".xp-planes")
+    for key in ("s", "i", "m"):
+        bridge.page.keyboard.press(key)
+    bridge.settle()
+    picture = bridge.view._picture
+    z = round((bridge.view.scene["shape"][2] - 1) // 2)
+    low, high = picture.window
+    plane = picture.voxels[:, :, z].astype(float) * picture.scale + picture.offset
+    grey = np.clip((plane - low) / (high - low) * 255, 0, 255)
+    for i, j in [(10, 20), (40, 12), (60, 40), (80, 30)]:
+        x_share = 1 - (i + 0.5) / plane.shape[0]
+        y_share = 1 - (j + 0.5) / plane.shape[1]
+        assert pixel(bridge, "axial", x_share, y_share)[0] == pytest.approx(grey[i, j], abs=2)
+
+
+def test_hostile_names_of_structures_stay_text(stub: Callable[..., Stub], opened: Callable):
+    bridge, _case = opened()
+    evil = "<img src=x onerror=alert(1)>"
+    labels = bridge.view.labels
+    rows = [{**row, "name": evil, "label": evil} for row in labels["structures"][:1]] + labels["structures"][
+        1:
+    ]
+    bridge.stub.set("labels", {**labels, "structures": rows})
+    bridge.settle()
+    assert bridge.page.locator(".xp-panel img").count() == 0
+    assert evil in bridge.page.inner_text(".xp-list")
