@@ -4,16 +4,14 @@ For tests, demonstrations and benchmarks. The truth is counted from the arrays b
 written and never read back; `PhantomCase.structure_at` does not even need the arrays.
 """
 
-import gzip
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Literal
+from typing import Literal
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +21,7 @@ from explorer.phantom import sheet
 from explorer.phantom.body import Body, make_body
 from explorer.phantom.scanner import paint
 from explorer.phantom.shapes import Canvas, rotation
+from explorer.phantom.writing import save
 from explorer.structures import PUBLISHED
 
 Status = Literal["complete", "cut_off", "absent"]
@@ -295,7 +294,7 @@ def _write(
         masks["liver"][corner] = True
         oddity = "a stray island of liver in a corner"
     overlaps = _overlap(masks) if number is not None and number % 4 == 2 else {}
-    _save(root / case, picture, masks, affine, number, rng)
+    save(root / case, picture, masks, affine, number, rng)
     truth = {name: _truth(masks.get(name), affine, orientation) for name in PUBLISHED}
     return PhantomCase(
         case, region, orientation, shape, affine, patient.contrast, truth, overlaps, oddity, body
@@ -369,48 +368,3 @@ def _truth(mask: NDArray[np.bool_] | None, affine: NDArray[np.float64], orientat
     volume = len(where) * abs(float(np.linalg.det(affine[:3, :3]))) / 1000
     status: Status = "cut_off" if border else "complete"
     return Truth(status, len(where), volume, "".join(sorted(border)), (float(x), float(y), float(z)))
-
-
-def _save(
-    folder: Path,
-    picture: NDArray[np.float32],
-    masks: Mapping[str, NDArray[np.bool_]],
-    affine: NDArray[np.float64],
-    number: int | None,
-    rng: np.random.Generator,
-) -> None:
-    segmentations = folder / "segmentations"
-    segmentations.mkdir(parents=True, exist_ok=True)
-    kind = "int16" if number is None else {3: "uint16", 6: "float32"}.get(number % 9, "int16")
-    sform, qform = [(1, 1), (2, 0), (0, 1)][int(rng.integers(3))]
-    image = _image(picture, affine, kind, sform, qform)
-    (folder / "mri.nii.gz").write_bytes(gzip.compress(image, 1, mtime=0))
-    empty = None
-    for name in PUBLISHED:
-        mask = masks.get(name)
-        if mask is None or not mask.any():
-            if empty is None:
-                empty = gzip.compress(
-                    _image(np.zeros(picture.shape), affine, "uint8", sform, qform), 6, mtime=0
-                )
-            data = empty
-        else:
-            data = gzip.compress(_image(mask, affine, "uint8", sform, qform), 1, mtime=0)
-        (segmentations / f"{name}.nii.gz").write_bytes(data)
-
-
-def _image(array: NDArray[Any], affine: NDArray[np.float64], kind: str, sform: int, qform: int) -> bytes:
-    scaled = kind == "uint16"  # stored as counts, with a slope
-    stored = np.round(array * 20 if scaled else array) if kind in ("uint16", "int16") else array
-    image = nib.Nifti1Image(stored.astype(kind), affine)
-    image.set_qform(affine, qform)
-    image.set_sform(affine, sform)
-    header = image.header
-    header["descrip"] = b"synthetic phantom"
-    header.set_xyzt_units("mm")
-    data = bytearray(image.to_bytes())
-    if scaled:
-        plain = nib.Nifti1Header(bytes(data[:348]))
-        plain.set_slope_inter(0.05, 0)
-        data[:348] = plain.binaryblock
-    return bytes(data)

@@ -1,0 +1,31 @@
+"""Check that a wheel holds the front end, the page's template and the type marker.
+
+usage: check_wheel.py WHEEL
+"""
+
+import sys
+import zipfile
+from pathlib import Path
+
+JS = Path(__file__).parents[1] / "js" / "src"
+ALSO = [
+    "explorer/py.typed",
+    "explorer/share/jupyter/voila/templates/explorer/index.html.j2",
+    "explorer/share/jupyter/voila/templates/explorer/conf.json",
+]
+
+
+def missing(wheel: Path) -> list[str]:
+    """Return what should be in a wheel and is not."""
+    widgets = [path.parent.name for path in JS.glob("*/index.ts")]
+    wanted = [f"explorer/static/{name}.{kind}" for name in widgets for kind in ("js", "css")] + ALSO
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+    return [name for name in wanted if not sizes.get(name)]
+
+
+if __name__ == "__main__":
+    absent = missing(Path(sys.argv[1]))
+    if absent:
+        sys.exit(f"The wheel lacks {', '.join(absent)}.")
+    print("The wheel holds all it should.")

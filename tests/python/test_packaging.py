@@ -1,0 +1,68 @@
+"""The project as it is shipped."""
+
+import importlib
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import explorer
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+
+def test_public_names_are_sorted_and_all_there():
+    assert explorer.__all__ == sorted(explorer.__all__)
+    for name in explorer.__all__:
+        assert getattr(explorer, name).__doc__
+    with pytest.raises(AttributeError):
+        _ = explorer.nothing
+
+
+def test_import_stays_light():
+    heavy = ["pandas", "numpy", "nibabel", "ipywidgets", "anywidget", "plotly", "pyarrow"]
+    code = f"import sys, explorer; sys.exit(' '.join(m for m in {heavy!r} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_nothing_heavy_is_loaded_before_a_chart_is_seen():
+    code = "import sys, explorer.app; sys.exit(' '.join(m for m in ('plotly', 'dask') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_every_front_end_is_built():
+    for source in (ROOT / "js" / "src").glob("*/index.ts"):
+        for kind in ("js", "css"):
+            assert (ROOT / "explorer" / "static" / f"{source.parent.name}.{kind}").stat().st_size > 100
+
+
+def test_bundles_are_small():
+    """Every widget instance carries its bundle over the websocket."""
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "explorer" / "static").glob("*.js")}
+    assert max(sizes.values()) < 40_000
+
+
+def test_a_wheel_without_its_front_end_is_noticed(tmp_path: Path):
+    check = importlib.import_module("check_wheel")
+    wheel = tmp_path / "x.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("explorer/py.typed", "")
+        archive.writestr("explorer/static/viewer.js", "export default 1")
+    assert "explorer/static/facets.js" in check.missing(wheel)
+    assert "explorer/static/viewer.js" not in check.missing(wheel)
+
+
+def test_dependencies_are_these_and_no_more():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = sorted(item.split(">")[0] for item in project["dependencies"])
+    assert names == [
+        *("anywidget", "click", "connected-components-3d", "deflate", "filelock", "fsspec", "ipython"),
+        *("ipywidgets", "isal", "loky", "nibabel", "numpy", "pandas", "platformdirs", "plotly", "pyarrow"),
+        *("tqdm", "traitlets"),
+    ]
