@@ -242,7 +242,7 @@ def _joined(
     ):
         if signatures.get(case) == signature:
             chosen[case] = row
-    order = [chosen[case] for case in sorted(chosen)]
+    order = pa.array([chosen[case] for case in sorted(chosen)], pa.int64())
     split = old["cases"].num_rows
     from_old = pa.array([case for case, row in chosen.items() if row < split], pa.string())
     from_parts = pa.array([case for case, row in chosen.items() if row >= split], pa.string())

@@ -39,6 +39,13 @@ def test_tables_have_a_row_per_case_and_per_structure(write, tmp_path: Path):
     assert not list((tmp_path / "store/parts").iterdir())
 
 
+def test_before_anything_is_measured_the_tables_are_empty(write, tmp_path: Path):
+    index = so_far(open_dataset(write(SIX)), tmp_path / "store")
+    assert (len(index.cases), len(index.structures)) == (0, 0)
+    assert "volume_ml" in index.structures
+    assert not (tmp_path / "store").exists()
+
+
 def test_only_what_changed_is_measured_again(write, tmp_path: Path):
     root = write(SIX)
     store = tmp_path / "store"

@@ -17,10 +17,15 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** The root of a view: theme scope, and JupyterLab keeps its shortcuts to itself inside it. */
+/**
+ * The root of a view: theme scope, and JupyterLab keeps its shortcuts to itself inside it. Its
+ * selectors match the focused element itself, so the mark must be there and not only on the root.
+ */
 export function root(el: HTMLElement, name: string): HTMLElement {
   el.classList.add("xp", `xp-${name}`);
-  el.dataset["lmSuppressShortcuts"] = "true";
+  el.addEventListener("focusin", (event) => {
+    (event.target as HTMLElement).dataset["lmSuppressShortcuts"] = "true";
+  });
   return el;
 }
 
