@@ -50,6 +50,15 @@ def picture(page: Page, plane: str = "axial") -> None:
     page.wait_for_function(f"(plane) => ({COLOURED})(plane) > 200", arg=plane)
 
 
+def plotted(page: Page) -> int:
+    """Wait until the page shows the points that Python has plotted; gives their number."""
+    page.wait_for_selector(".xp-dashboard .js-plotly-plot")
+    count = ask_kernel(page, "sum(len(t.x) for t in app.dashboard.figure.data if t.type == 'scatter')")
+    shown = ".xp-dashboard .scatterlayer .points path"
+    page.wait_for_function("([css, n]) => document.querySelectorAll(css).length === n", arg=[shown, count])
+    return int(count)
+
+
 def test_in_jupyterlab_everything_is_linked_and_python_has_it(
     chromium: Browser, notebook: str, phantom: Phantom
 ):
@@ -67,16 +76,14 @@ def test_in_jupyterlab_everything_is_linked_and_python_has_it(
 
     # A facet changes table, counts and plot together.
     page.click(".xp-tabs [role=tab]:has-text('Volumes')")
-    page.wait_for_selector(".xp-dashboard .js-plotly-plot .points path")
-    before = page.locator(".xp-dashboard .points path").count()
+    plotted(page)
     facet = page.locator(".xp-facets section[aria-label='Study'] .xp-value", has_text="mr abdomen")
     facet.click()
     wanted = [case.id for case in phantom.cases if case.region == "abdomen"]
     expect(page.locator(".xp-header .xp-count")).to_have_text(f"{len(wanted)} of 5 cases")
     expect(facet).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function(
-        "(n) => document.querySelectorAll('.xp-dashboard .points path').length < n", arg=before
-    )
+    assert plotted(page) > 0
+    assert {case for case, _ in ask_kernel(page, "app.dashboard.chart.points")} == set(wanted)
     expect(page.locator(".xp-charts .xp-said")).to_contain_text(f"n = {len(wanted)} cases")
     state = ask_kernel(page, "app.selection.snapshot()")
     assert state["filters"] == [["study_type", {"one_of": "study_type", "values": ["mr abdomen"]}]]
