@@ -111,7 +111,9 @@ class Dashboard(widgets.VBox):
         shown = self.selection.structures
         if self.choice == "shown" and shown:
             return in_order(shown)[:_MAX_STRUCTURES]
-        return figures.default_structures(cohort, _MAX_STRUCTURES if self.choice == "all" else 12)
+        count = _MAX_STRUCTURES if self.choice == "all" else 12
+        whole = self.complete_only and self.kind == "volumes"
+        return figures.default_structures(cohort, count, complete_only=whole)
 
     def _changed(self, change: traitlets.Bunch | None = None) -> None:
         if not self.visible:

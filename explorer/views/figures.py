@@ -242,10 +242,11 @@ def acquisition(cohort: Cohort, *, split: str | None = None, open_case: str = ""
     return Chart(_figure(traces, layout), f"spacing of voxels · n = {len(known):,} cases", points=points)
 
 
-def default_structures(cohort: Cohort, count: int = 12) -> list[str]:
-    """Return the structures that most cases show, in the order of lists."""
+def default_structures(cohort: Cohort, count: int = 12, *, complete_only: bool = False) -> list[str]:
+    """Return the structures that most cases show, whole or at all, in the order of lists."""
     counts = cohort.structure_counts()
-    first = counts[counts["present"] > 0].sort_values("present", ascending=False, kind="stable").head(count)
+    column = "complete" if complete_only else "present"
+    first = counts[counts[column] > 0].sort_values(column, ascending=False, kind="stable").head(count)
     return in_order(first["structure"])
 
 

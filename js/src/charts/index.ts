@@ -59,12 +59,32 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     message.textContent = state.message ?? "";
   };
 
+  // Plotly listens to the window only: tell it when the dashboard gets its size, or a figure.
+  let frame = 0;
+  const resized = (): void => {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+  };
+  const sizes = new ResizeObserver(resized);
+  const figures = new MutationObserver(resized);
+  const watch = requestAnimationFrame(() => {
+    const dashboard = el.closest(".xp-dashboard");
+    if (!dashboard) return;
+    sizes.observe(dashboard);
+    figures.observe(dashboard, { childList: true });
+    for (const child of dashboard.children) if (child !== el) figures.observe(child, { childList: true });
+  });
+
   el.append(h("div", { class: "xp-bar" }, structures.el, split.el, whole, note), message);
   const disposeError = errorLine(el, model);
   model.on("change:state", show);
   show();
   return () => {
     model.off("change:state", show);
+    sizes.disconnect();
+    figures.disconnect();
+    cancelAnimationFrame(watch);
+    cancelAnimationFrame(frame);
     disposeError();
     kernel.dispose();
   };

@@ -14,10 +14,13 @@ export function facts(): Facts {
     el,
     show(rows) {
       list.replaceChildren(
-        ...rows.flatMap(([label, value, note]) => [
-          h("dt", {}, label),
-          h("dd", { title: value }, value, h("small", {}, note ? ` ${note}` : "")),
-        ]),
+        ...rows.flatMap(([label, value, note]) => {
+          const wide = value.length > 32 ? "xp-wide" : "";
+          return [
+            h("dt", { class: wide }, label),
+            h("dd", { class: wide, title: value }, value, h("small", {}, note ? ` ${note}` : "")),
+          ];
+        }),
       );
     },
   };

@@ -28,6 +28,9 @@ export function toVoxel(scene: Scene, world: Vec3): Vec3 {
   ];
 }
 
+/** Millimetres with one digit, and no minus before zero. */
+export const millimetres = (x: number): string => (Math.abs(x) < 0.05 ? 0 : x).toFixed(1);
+
 export const clampVoxel = (scene: Scene, voxel: Vec3): Vec3 =>
   voxel.map((v, axis) => Math.min(Math.max(v, 0), scene.shape[axis]! - 1)) as Vec3;
 

@@ -7,7 +7,7 @@ import { connect } from "../shared/kernel";
 import { bar } from "./bar";
 import { parseColor, setColors, windowTable, type Rgb } from "./composite";
 import { facts } from "./facts";
-import { AXES, clampVoxel, middle, toVoxel, toWorld } from "./geometry";
+import { AXES, clampVoxel, middle, millimetres, toVoxel, toWorld } from "./geometry";
 import { bindKeys, helpCard } from "./keys";
 import { panel } from "./panel";
 import { bindPointer, type Pointed } from "./pointer";
@@ -29,6 +29,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   let colors: readonly (Rgb | null)[] = [];
   let table: Uint8ClampedArray = new Uint8ClampedArray(0);
   let hovered: string | null = null;
+  let under: Vec3 | null = null;
   let active: Plane = "axial";
   let frame = 0;
   let sending = 0;
@@ -85,7 +86,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
 
   const slice_ = slices(
     kernel,
-    () => invalidate(),
+    () => {
+      invalidate();
+      say(under ?? voxel);
+    },
     (error) => controls.say(error.message),
   );
 
@@ -128,7 +132,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const say = (at: Vec3): void => {
     if (!scene) return;
-    const mm = toWorld(scene, at.map(Math.round) as Vec3).map((x) => x.toFixed(1));
+    const mm = toWorld(scene, at.map(Math.round) as Vec3).map(millimetres);
     const value = valueAt(at);
     const names = namesAt(at).map((i) => labels!.structures[i]!.name.replaceAll("_", " "));
     const parts = [`x ${mm[0]}  y ${mm[1]}  z ${mm[2]} mm`];
@@ -270,6 +274,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     hover: (at) => {
       if (!scene) return;
       const inside = at && at.every((x, i) => x > -0.5 && x < scene!.shape[i]! - 0.5) ? at : null;
+      under = inside;
       side.setHovered(new Set(inside ? namesAt(inside) : []));
       say(inside ?? voxel);
     },

@@ -3,7 +3,7 @@ import { h } from "../shared/dom";
 import {
   findEdges, paintImage, paintLabels, type Edges, type Ids, type Rgb, type Values,
 } from "./composite";
-import { AXES, edgeLetters, place, scaleBar, toWorld, type Placement, type Zoom } from "./geometry";
+import { AXES, edgeLetters, millimetres, place, scaleBar, toWorld, type Placement, type Zoom } from "./geometry";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
 
 /** What a tile draws; the viewer hands it over whole at each frame. */
@@ -135,7 +135,7 @@ export function tile(plane: Plane): Tile {
     edgeLetters(frame.scene, plane, p).forEach((letter, i) => (letters[i]!.textContent = letter));
     const index = Math.round(frame.voxel[w]!);
     const mm = toWorld(frame.scene, frame.voxel)[w]!;
-    place_.textContent = `${index + 1} of ${frame.scene.shape[w]} · ${mm.toFixed(1)} mm`;
+    place_.textContent = `${index + 1} of ${frame.scene.shape[w]} · ${millimetres(mm)} mm`;
     const { mm: length, label } = scaleBar(width, p.pixelsPerMm);
     bar.style.setProperty("--xp-length", `${length * p.pixelsPerMm}px`);
     bar.textContent = label;
