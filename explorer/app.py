@@ -142,7 +142,9 @@ class Explorer(widgets.Box):
 def _subtitle(dataset: Dataset) -> str:
     problems = len(dataset.problems)
     noted = f" · {problems} problem{'s' if problems != 1 else ''} noticed" if problems else ""
-    return f"{dataset.location}{noted}"
+    home = str(Path.home())
+    place = dataset.location
+    return f"{'~' + place.removeprefix(home) if place.startswith(home) else place}{noted}"
 
 
 def _default_height() -> str:

@@ -11,11 +11,16 @@ import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Callable
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from explorer.errors import ExplorerError
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
 
 START_SECONDS = 60.0
 """After this a server that does not answer has failed."""
@@ -26,9 +31,7 @@ DATASET_VARIABLE = "EXPLORER_DATASET"
 STORE_VARIABLE = "EXPLORER_STORE"
 """Environment variable for the folder of the index."""
 
-_SOURCE = f"""import os
-from explorer import Explorer
-Explorer(os.environ["{DATASET_VARIABLE}"], store=os.environ.get("{STORE_VARIABLE}"))"""
+_SOURCE = "from explorer.serve import page\npage()"
 
 
 def serve(
@@ -97,6 +100,19 @@ def serve(
                 server.kill()
 
 
+def page() -> "Widget":
+    """Return what the served notebook shows: the app, or in words why there is none."""
+    # Only the served kernel needs widgets, not the process that starts the server.
+    from ipywidgets import HTML
+
+    from explorer.app import Explorer
+
+    try:
+        return Explorer(os.environ[DATASET_VARIABLE], store=os.environ.get(STORE_VARIABLE))
+    except ExplorerError as error:
+        return HTML(f"<p style='padding: 24px; white-space: pre-wrap'>{escape(str(error))}</p>")
+
+
 def _notebook() -> dict[str, object]:
     cell: dict[str, object] = {
         "cell_type": "code",
@@ -118,7 +134,6 @@ def _options(port: int, theme: str) -> list[str]:
         "--Voila.port_retries=0",
         "--template=explorer",
         f"--theme={theme}",
-        "--VoilaConfiguration.show_tracebacks=True",
     ]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Page
 
-READY_MS = 30_000
+READY_MS = 90_000
 
 
 @dataclass

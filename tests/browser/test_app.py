@@ -126,6 +126,7 @@ def test_jupyterlab_keeps_its_shortcuts_to_itself(chromium: Browser, notebook: s
         page.keyboard.press(key)
     expect(page.locator(".xp-planes")).to_have_attribute("data-layout", "axial")
     assert page.locator(".jp-Cell").count() == cells
+    assert (watch.errors, watch.elsewhere) == ([], [])
     page.close()
 
 
@@ -201,12 +202,14 @@ def test_an_unreadable_image_is_told_under_the_viewer(chromium: Browser, phantom
             broken = case == "s0001" and path.name == "mri.nii.gz"
             target.write_bytes(data[: len(data) // 2] if broken else data)
     with voila(tmp_path / "set", tmp_path / "store", "light") as address:
+        watch = Watch()
         page = chromium.new_page(viewport={"width": 1280, "height": 860})
-        page.set_default_timeout(90_000)
+        watch.attach(page)
         page.goto(address)
         expect(page.locator(".xp-viewer .xp-error")).to_contain_text("s0001/mri.nii.gz", timeout=90_000)
         expect(page.locator(".xp-viewer .xp-error")).to_contain_text("cut short")
         page.click(".xp-row[data-case=s0002]")
         picture(page)
         expect(page.locator(".xp-viewer .xp-error")).to_be_empty()
+        assert (watch.errors, watch.elsewhere) == ([], [])
         page.close()

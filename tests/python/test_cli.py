@@ -91,6 +91,19 @@ def test_a_store_that_cannot_be_written_is_named(write, run, tmp_path: Path):
     assert "Give another folder as store" in done.stderr
 
 
+def test_a_read_only_data_set_is_indexed_in_the_cache(
+    write, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Root may write anywhere, so the question whether a place can be written is answered here."""
+    root = write({"s0001": LIVER})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("explorer.store.os.access", lambda *_: False)
+    done = run("index", root, "--json")
+    assert done.exit_code == 0
+    assert Path(json.loads(done.stdout)["store"]).is_relative_to(tmp_path / "cache")
+    assert not root.with_name("set.explorer").exists()
+
+
 def test_help_states_the_exit_codes(run):
     for command in ("", "index", "stats", "check", "serve", "demo"):
         text = run(*filter(None, [command]), "--help").stdout
