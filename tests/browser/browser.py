@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 FLAGS = [
     "--headless=new",
@@ -46,9 +48,13 @@ def install() -> None:
 
 
 def chromium_path() -> str | None:
-    """Return what Playwright takes as ``executable_path``; fails the tests where none can be had."""
-    if find() is None:
-        install()
+    """Return what Playwright takes as ``executable_path``; fails the tests where none can be had.
+
+    To be called before Playwright is started: it may not run twice at once in one process.
+    """
+    with FileLock(Path(tempfile.gettempdir()) / "explorer-chromium.lock"):  # of parallel test workers one installs
+        if find() is None:
+            install()
     found = find()
     if found is None:
         pytest.fail(

@@ -39,14 +39,19 @@ window.bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charC
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
+def executable() -> str | None:
+    return chromium_path()
+
+
+@pytest.fixture(scope="session")
+def playwright(executable: str | None) -> Iterator[Playwright]:  # after `executable`, which may need its own
     with sync_playwright() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
     yield browser
     browser.close()
 
