@@ -16,6 +16,7 @@ import pandas as pd
 
 from explorer.errors import DatasetError, UnknownName
 from explorer.files import Entry, Files, open_files
+from explorer.findings import Finding
 from explorer.metadata import read_table
 
 IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
@@ -26,26 +27,6 @@ MASKS = "segmentations"
 
 _SUFFIX = ".nii.gz"
 _DEPTH = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something about a data set that its user should know.
-
-    Attributes
-    ----------
-    case, structure
-        Where; empty where it concerns the whole data set or no structure.
-    what
-        What is wrong, with the value, and what to do.
-    severity
-        ``"error"``: data cannot be used. ``"warning"``: it can, with care.
-    """
-
-    case: str
-    structure: str
-    what: str
-    severity: Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +109,7 @@ class Dataset:
     cases: Mapping[str, Case]
     meta: pd.DataFrame = field(repr=False)
     raw_meta: pd.DataFrame = field(repr=False)
-    problems: tuple[Problem, ...] = field(repr=False)
+    problems: tuple[Finding, ...] = field(repr=False)
     files: Files = field(repr=False)
 
     def __len__(self) -> int:
@@ -164,7 +145,7 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     """
     files = open_files(path_or_url)
     root = _find_root(files)
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     cases: dict[str, Case] = {}
     top = files.ls(root)
     for entry in top:
@@ -176,7 +157,7 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
         cases[case.id] = case
         if not case.image:
             problems.append(
-                Problem(case.id, "", f"No image: expected {' or '.join(IMAGES)} in {case.folder}.", "error")
+                Finding("no_image", f"No image: expected {' or '.join(IMAGES)} in {case.folder}.", case.id)
             )
     meta, raw = _metadata(files, root, top, cases, problems)
     name = root.rpartition("/")[2] or files.name
@@ -225,32 +206,26 @@ def _case(files: Files, folder: str, name: str) -> Case | None:
 
 
 def _metadata(
-    files: Files, root: str, top: list[Entry], cases: dict[str, Case], problems: list[Problem]
+    files: Files, root: str, top: list[Entry], cases: dict[str, Case], problems: list[Finding]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     index = pd.Index(list(cases), name="case", dtype=str)
     nothing = pd.DataFrame(index=index)
     if not any(e.name == "meta.csv" and not e.is_dir for e in top):
-        problems.append(
-            Problem(
-                "",
-                "",
-                f"No meta.csv in {root or files.location}: cases are shown without metadata.",
-                "warning",
-            )
-        )
+        what = f"No meta.csv in {root or files.location}: cases are shown without metadata."
+        problems.append(Finding("no_meta", what))
         return nothing, nothing
     try:
         table = read_table(files.read(_join(root, "meta.csv")))
     except DatasetError as error:
-        problems.append(Problem("", "", f"{error} Cases are shown without metadata.", "error"))
+        problems.append(Finding("meta_unreadable", f"{error} Cases are shown without metadata."))
         return nothing, nothing
-    problems += [Problem(case, "", note, "warning") for case, note in table.notes]
+    problems += table.notes
     rows = set(table.raw.index)
     problems += [
-        Problem(c, "", "The case has no row in meta.csv.", "warning") for c in cases if c not in rows
+        Finding("case_without_row", "The case has no row in meta.csv.", c) for c in cases if c not in rows
     ]
     problems += [
-        Problem(str(row), "", f"meta.csv has a row {row!r} but there is no such case.", "warning")
+        Finding("row_without_case", f"meta.csv has a row {row!r} but there is no such case.", str(row))
         for row in table.raw.index
         if row not in cases
     ]

@@ -26,7 +26,22 @@ class DatasetError(ExplorerError):
 
 
 class VolumeError(ExplorerError):
-    """An image or mask cannot be read, or lies on another grid than its image."""
+    """An image or mask cannot be read, or lies on another grid than its image.
+
+    Parameters
+    ----------
+    message
+        What was wrong.
+    kind
+        The key of `explorer.findings.KINDS` under which it is reported.
+    """
+
+    def __init__(self, message: str, kind: str = "unreadable") -> None:
+        super().__init__(message, kind)  # both, so that it pickles
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class StoreError(ExplorerError):

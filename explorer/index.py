@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from explorer import schema
 from explorer.dataset import Case, Dataset
 from explorer.errors import ExplorerError, StoreError, VolumeError
+from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.measure import Measures, measure_case
 from explorer.store import (
@@ -47,6 +48,8 @@ class Index:
         One row per case.
     structures
         One row per case, mask set and structure.
+    findings
+        What is wrong with the cases' files, one row each: ``case, structure, kind, what``.
     scores
         One row per case, predicted mask set and structure.
     """
@@ -54,6 +57,7 @@ class Index:
     store: Path
     cases: pd.DataFrame
     structures: pd.DataFrame
+    findings: pd.DataFrame
     scores: pd.DataFrame
 
 
@@ -190,33 +194,34 @@ def measure(case: Case, signature: str) -> Measures:
     signature
         Of its files, kept in the row.
     """
-    problems: list[str] = []
+    findings: list[Finding] = []
     image: Volume | None = None
     grid: Grid | None = None
     try:
         image = read_image(case)
         grid = image.grid
     except VolumeError as error:
-        problems.append(str(error))
+        findings.append(Finding(error.kind, str(error)))
     try:
         if grid is None:
             grid = masks_grid(case)
         found = measure_case(image, grid, iter_masks(case, grid))
     except (ExplorerError, ArithmeticError, ValueError, MemoryError) as error:
-        problems.append(f"Not measured: {type(error).__name__}: {error}")
+        findings.append(Finding("not_measured", f"Not measured: {type(error).__name__}: {error}"))
         found = Measures(
-            {}, [{"mask_set": "reference", "structure": n, "status": "unreadable"} for n in case.masks()]
+            {}, [{"mask_set": "reference", "structure": n, "status": "unreadable"} for n in case.masks()], []
         )
+    findings = [replace(finding, case=case.id) for finding in (*findings, *found.findings)]
     image_bytes, mask_bytes = case.sizes()
     row = {
         **found.case,
         "case": case.id,
-        "problems": [*problems, *found.case.get("problems", ())],
+        "problems": [finding.what for finding in findings if finding.severity != "note"],
         "image_bytes": image_bytes,
         "mask_bytes": mask_bytes,
         "signature": signature,
     }
-    return Measures(row, [{**structure, "case": case.id} for structure in found.structures])
+    return Measures(row, [{**structure, "case": case.id} for structure in found.structures], findings)
 
 
 def _measure_all(
@@ -230,7 +235,12 @@ def _measure_all(
 
     def flush() -> None:
         if waiting:
-            add_part(store, [m.case for m in waiting], [row for m in waiting for row in m.structures])
+            add_part(
+                store,
+                [m.case for m in waiting],
+                [row for m in waiting for row in m.structures],
+                [asdict(finding) for m in waiting for finding in m.findings],
+            )
             waiting.clear()
 
     stack.callback(flush)
@@ -279,7 +289,13 @@ def _results(
 def _index(store: Path, tables: Mapping[str, pa.Table]) -> Index:
     cases = _pandas(tables["cases"])
     cases["problems"] = [tuple(found) if found is not None else () for found in cases["problems"]]
-    return Index(store, cases, _pandas(tables["structures"]), _pandas(schema.SCORES.empty_table()))
+    return Index(
+        store,
+        cases,
+        _pandas(tables["structures"]),
+        _pandas(tables["findings"]),
+        _pandas(schema.SCORES.empty_table()),
+    )
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
+from explorer.findings import Finding
 from explorer.grid import OPPOSITE, Grid
 from explorer.volume import Box, LabelBuilder, Mask, Volume, percentiles
 
@@ -36,10 +37,13 @@ class Measures:
         Its row of the table of cases.
     structures
         One row per structure.
+    findings
+        What is odd about the voxels.
     """
 
     case: Row
     structures: list[Row]
+    findings: list[Finding]
 
 
 def measure_case(
@@ -69,17 +73,21 @@ def measure_case(
         masks that cannot be used have the status ``unreadable`` and NaN, never 0.
     """
     builder = LabelBuilder(grid.shape) if grid else None
-    problems: list[str] = []
+    findings: list[Finding] = []
     rows: list[Row] = []
     for name, mask in masks:
         row: Row = {"mask_set": mask_set, "structure": name}
         if isinstance(mask, VolumeError) or grid is None or builder is None:
             rows.append(row | {"status": "unreadable"})
-            problems.append(str(mask) if isinstance(mask, VolumeError) else f"{name}: no grid to measure on.")
+            if isinstance(mask, VolumeError):
+                findings.append(Finding(mask.kind, str(mask), structure=name))
+            else:
+                findings.append(Finding("not_measured", f"{name}: no grid to measure on.", structure=name))
             continue
         if mask.odd_values:
             shown = ", ".join(f"{value:g}" for value in mask.odd_values)
-            problems.append(f"{name}: holds {shown} besides 0 and 1; every value above 0 counts as inside.")
+            what = f"{name}: holds {shown} besides 0 and 1; every value above 0 counts as inside."
+            findings.append(Finding("mask_values", what, structure=name))
         builder.add(mask)
         rows.append(row | measure_mask(mask, grid, image))
     overlap = builder.overlap_voxels() if builder else {}
@@ -87,9 +95,7 @@ def measure_case(
         if row["status"] != "unreadable":
             row["overlap_voxels"] = overlap[row["structure"]]
     present = sum(row["status"] in ("complete", "cut_off") for row in rows)
-    return Measures(
-        {**_geometry(grid), **_intensity(image), "structures_present": present, "problems": problems}, rows
-    )
+    return Measures({**_geometry(grid), **_intensity(image), "structures_present": present}, rows, findings)
 
 
 def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:

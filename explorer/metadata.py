@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.errors import DatasetError
+from explorer.findings import Finding
 
 MISSING = {"", "nan", "none", "null", "n/a", "na", "-", "?"}
 """Texts that stand for a missing value, in lower case."""
@@ -39,12 +40,12 @@ class Table:
         The same rows with numbers as numbers and spellings folded. Known columns carry their
         unit in their name (``repetition_time_ms``); unknown ones keep their name.
     notes
-        What was odd, as (case or "", text).
+        What was odd.
     """
 
     raw: pd.DataFrame
     typed: pd.DataFrame = field(default_factory=pd.DataFrame)
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
 
 
 def read_table(data: bytes, where: str = "meta.csv") -> Table:
@@ -88,7 +89,11 @@ def read_table(data: bytes, where: str = "meta.csv") -> Table:
         if len(row) != len(columns):
             name = row[0].strip() if row else ""
             table.notes.append(
-                (name, f"{where} row {number} has {len(row)} cells where the header has {len(columns)}.")
+                Finding(
+                    "meta_cells",
+                    f"{where} row {number} has {len(row)} cells where the header has {len(columns)}.",
+                    name,
+                )
             )
         cells.append([cell.strip() for cell in (*row, *[""] * len(columns))][: len(columns)])
     frame = pd.DataFrame(cells, columns=columns, dtype=str)
@@ -97,7 +102,11 @@ def read_table(data: bytes, where: str = "meta.csv") -> Table:
     repeated = frame.index[frame.index.duplicated()].unique()
     for case in repeated:
         table.notes.append(
-            (str(case), f"{where} has {int((frame.index == case).sum())} rows for it; the first counts.")
+            Finding(
+                "meta_repeated",
+                f"{where} has {int((frame.index == case).sum())} rows for it; the first counts.",
+                str(case),
+            )
         )
     table.raw = frame[~frame.index.duplicated()]
     table.typed = _typed(table.raw, table.notes)
@@ -123,7 +132,7 @@ def _unique(names: list[str]) -> list[str]:
     return result
 
 
-def _typed(raw: pd.DataFrame, notes: list[tuple[str, str]]) -> pd.DataFrame:
+def _typed(raw: pd.DataFrame, notes: list[Finding]) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for name in raw.columns:
         texts = raw[name].map(_or_none).astype(object)
@@ -170,14 +179,16 @@ def _number(text: str) -> float:
     return float(match.group().replace(",", ".")) if match else float("nan")
 
 
-def _numbers(texts: pd.Series, column: str, notes: list[tuple[str, str]]) -> pd.Series:
+def _numbers(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
     values = texts.map(lambda text: _number(text) if isinstance(text, str) else float("nan")).astype(float)
     for case in texts.index[texts.notna() & ~np.isfinite(values)]:
-        notes.append((str(case), f"meta.csv: {column} {texts[case]!r} is not a number."))
+        notes.append(
+            Finding("meta_number", f"meta.csv: {column} {texts[case]!r} is not a number.", str(case))
+        )
     return values.where(np.isfinite(values))
 
 
-def _field_strength(texts: pd.Series, column: str, notes: list[tuple[str, str]]) -> pd.Series:
+def _field_strength(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
     found = []
     for case, text, value in zip(texts.index, texts, _numbers(texts, column, notes), strict=True):
         field_t = value / 10_000 if value > 100 else value  # gauss
@@ -185,12 +196,13 @@ def _field_strength(texts: pd.Series, column: str, notes: list[tuple[str, str]])
             near = (n for n in _FIELD_STRENGTHS_T if abs(field_t - n) <= 0.05 * n)
             found.append(next(near, round(field_t, 2)))
         else:
-            notes.append((str(case), f"meta.csv: {column} {text!r} is no field strength in tesla or gauss."))
+            what = f"meta.csv: {column} {text!r} is no field strength in tesla or gauss."
+            notes.append(Finding("meta_number", what, str(case)))
             found.append(float("nan"))
     return pd.Series(found, index=texts.index, dtype=float)
 
 
-def _manufacturer(texts: pd.Series, _column: str, _notes: list[tuple[str, str]]) -> pd.Series:
+def _manufacturer(texts: pd.Series, _column: str, _notes: list[Finding]) -> pd.Series:
     def known(text: object) -> object:
         if not isinstance(text, str):
             return None
@@ -200,13 +212,13 @@ def _manufacturer(texts: pd.Series, _column: str, _notes: list[tuple[str, str]])
     return texts.map(known).astype(object)
 
 
-def _gender(texts: pd.Series, _column: str, _notes: list[tuple[str, str]]) -> pd.Series:
+def _gender(texts: pd.Series, _column: str, _notes: list[Finding]) -> pd.Series:
     return texts.map(lambda text: _GENDERS.get(text.lower(), text) if isinstance(text, str) else None).astype(
         object
     )
 
 
-def _sequence(texts: pd.Series, _column: str, _notes: list[tuple[str, str]]) -> pd.Series:
+def _sequence(texts: pd.Series, _column: str, _notes: list[Finding]) -> pd.Series:
     """Give DICOM (0018,0020) codes in one order: combinations come with many separators."""
 
     def codes(text: object) -> object:
@@ -218,11 +230,11 @@ def _sequence(texts: pd.Series, _column: str, _notes: list[tuple[str, str]]) -> 
     return texts.map(codes).astype(object)
 
 
-def _text(texts: pd.Series, _column: str, _notes: list[tuple[str, str]]) -> pd.Series:
+def _text(texts: pd.Series, _column: str, _notes: list[Finding]) -> pd.Series:
     return _fold(texts)
 
 
-def _times_ms(raw: dict[str, pd.Series], notes: list[tuple[str, str]]) -> dict[str, pd.Series]:
+def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.Series]:
     """Bring repetition, echo and inversion time to milliseconds.
 
     The rule: no such time is below half a millisecond, so a row with a smaller one is in seconds,
@@ -234,9 +246,8 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[tuple[str, str]]) -> dict[s
     cases = [str(case) for case in values.index]
     for row in np.flatnonzero(seconds):
         given = ", ".join(f"{name} {texts[name].iloc[row]!r}" for name in raw if texts[name].iloc[row])
-        notes.append(
-            (cases[row], f"meta.csv: {given} read as seconds (a value below 0.5 cannot be milliseconds).")
-        )
+        what = f"meta.csv: {given} read as seconds (a value below 0.5 cannot be milliseconds)."
+        notes.append(Finding("meta_unit", what, cases[row]))
     factor = np.where(seconds, 1000.0, 1.0)
     result = {f"{name}_ms": (values[name] * factor).round(6) for name in raw}
     unit = pd.Series("milliseconds", index=values.index, dtype=object)
@@ -247,7 +258,7 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[tuple[str, str]]) -> dict[s
 
 _TIMES = ("repetition_time", "echo_time", "inversion_time")
 
-_Convert = Callable[[pd.Series, str, list[tuple[str, str]]], pd.Series]
+_Convert = Callable[[pd.Series, str, list[Finding]], pd.Series]
 
 _KNOWN: dict[str, tuple[str, _Convert]] = {
     "age": ("age_years", _numbers),

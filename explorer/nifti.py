@@ -72,19 +72,22 @@ def parse(data: bytes, where: str) -> Nifti:
     dtype = header.get_data_dtype()
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise VolumeError(
-            f"{where}: voxels of type {dtype} are not supported, only real numbers (no RGB, no complex)."
+            f"{where}: voxels of type {dtype} are not supported, only real numbers (no RGB, no complex).",
+            "not_3d",
         )
     start = int(header["vox_offset"])
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if not 0 <= start <= 2**24 or size > MAX_BYTES:
         raise VolumeError(
-            f"{where}: the header asks for {size:,} bytes at offset {start:,}; that is not plausible."
+            f"{where}: the header asks for {size:,} bytes at offset {start:,}; that is not plausible.",
+            "header",
         )
     body = _inflate(data, start + size, where) if zipped else data
     if len(body) < start + size:
         raise VolumeError(
             f"{where}: holds {len(body):,} bytes where its header needs {start + size:,} "
-            f"(shape {shape}, {dtype}): the file is cut short. Fetch it again."
+            f"(shape {shape}, {dtype}): the file is cut short. Fetch it again.",
+            "truncated",
         )
     voxels = np.ndarray(shape, dtype, buffer=body, offset=start, order="F")
     if not dtype.isnative:
@@ -104,7 +107,8 @@ def _inflate(data: bytes, size: int, where: str) -> bytes | bytearray:
     if size > len(data) * _MAX_RATIO:
         raise VolumeError(
             f"{where}: {len(data):,} bytes of gzip data cannot hold the {size:,} that the header declares: "
-            "the file is cut short. Fetch it again."
+            "the file is cut short. Fetch it again.",
+            "truncated",
         )
     with suppress(DeflateError):
         body: bytearray = gzip_decompress(data, size)
@@ -129,47 +133,63 @@ def _gunzip(data: bytes, limit: int, where: str, *, whole: bool = True) -> bytes
                 break
             # The trailer is only read, and the CRC checked, once the member has been asked for more.
             if not member.eof and member.decompress(member.unconsumed_tail, 1) and whole:
-                raise VolumeError(f"{where}: holds more than the {limit:,} bytes that its header declares.")
+                raise VolumeError(
+                    f"{where}: holds more than the {limit:,} bytes that its header declares.", "too_long"
+                )
             if not member.eof:
                 if not whole:
                     break
                 raise VolumeError(
-                    f"{where}: the gzip data end too early: the file is cut short. Fetch it again."
+                    f"{where}: the gzip data end too early: the file is cut short. Fetch it again.",
+                    "truncated",
                 )
             rest = member.unused_data
     except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub says it is a variable
-        raise VolumeError(f"{where}: damaged gzip data ({error}). Fetch the file again.") from error
+        raise VolumeError(
+            f"{where}: damaged gzip data ({error}). Fetch the file again.", "gzip_damaged"
+        ) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _header(head: bytes, where: str) -> Any:  # noqa: ANN401 - nibabel is untyped
     if len(head) < 348:
         raise VolumeError(
-            f"{where}: {len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short."
+            f"{where}: {len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short.",
+            "not_nifti",
         )
     size = next((s for order in "<>" if (s := struct.unpack(f"{order}i", head[:4])[0]) in _HEADERS), 0)
     if not size:
-        raise VolumeError(f"{where}: not a NIfTI file (it starts with {head[:4]!r}).")
+        raise VolumeError(
+            f"{where}: not a NIfTI file (it starts with {head[:4]!r}).",
+            "not_nifti",
+        )
     try:
         header = _HEADERS[size](head[:size], check=False)
         header.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
-        raise VolumeError(f"{where}: the NIfTI header is not valid: {error}.") from error
+        raise VolumeError(
+            f"{where}: the NIfTI header is not valid: {error}.",
+            "header",
+        ) from error
     if bytes(header["magic"].item())[:3] not in (b"n+1", b"n+2"):
-        raise VolumeError(f"{where}: not a single-file NIfTI (magic {header['magic'].item()!r}).")
+        raise VolumeError(
+            f"{where}: not a single-file NIfTI (magic {header['magic'].item()!r}).",
+            "not_nifti",
+        )
     return header
 
 
 def _shape(header: Any, where: str) -> tuple[int, int, int]:  # noqa: ANN401
     count = int(header["dim"][0])
     if not 1 <= count <= 7:
-        raise VolumeError(f"{where}: the header declares {count} dimensions.")
+        raise VolumeError(f"{where}: the header declares {count} dimensions.", "header")
     dims = [int(n) for n in header["dim"][1 : count + 1]]
     if min(dims) < 1:
-        raise VolumeError(f"{where}: the header declares the shape {tuple(dims)}.")
+        raise VolumeError(f"{where}: the header declares the shape {tuple(dims)}.", "header")
     if any(n != 1 for n in dims[3:]):
         raise VolumeError(
-            f"{where}: has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes are shown."
+            f"{where}: has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes are shown.",
+            "not_3d",
         )
     i, j, k = (*dims, 1, 1)[:3]
     return i, j, k
@@ -179,11 +199,18 @@ def _affine(header: Any, where: str) -> NDArray[np.float64]:  # noqa: ANN401
     try:
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
-        raise VolumeError(f"{where}: the orientation in the header is not valid: {error}.") from error
+        raise VolumeError(
+            f"{where}: the orientation in the header is not valid: {error}.",
+            "affine",
+        ) from error
     if not np.isfinite(affine).all():
         raise VolumeError(
-            f"{where}: the affine holds values that are not finite: {affine[:3].round(3).tolist()}."
+            f"{where}: the affine holds values that are not finite: {affine[:3].round(3).tolist()}.",
+            "affine",
         )
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(f"{where}: the affine is singular: {affine[:3].round(3).tolist()}.")
+        raise VolumeError(
+            f"{where}: the affine is singular: {affine[:3].round(3).tolist()}.",
+            "affine",
+        )
     return affine

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 """Grows when a column changes its meaning; an index of another version is built anew."""
 
 _TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -52,6 +52,9 @@ STRUCTURES = _schema(
         **{f"intensity_{what}": _REAL for what in ("mean", "sd", "p5", "p50", "p95")},
     }
 )
+
+FINDINGS = _schema(dict.fromkeys(("case", "structure", "kind", "what"), _TEXT))
+"""What reading the files of a case has found; see `explorer.findings`."""
 
 SCORES = _schema(
     {

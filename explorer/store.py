@@ -26,7 +26,11 @@ from explorer._version import __version__
 from explorer.dataset import Dataset
 from explorer.errors import StoreError
 
-TABLES: Mapping[str, pa.Schema] = {"cases": schema.CASES, "structures": schema.STRUCTURES}
+TABLES: Mapping[str, pa.Schema] = {
+    "cases": schema.CASES,
+    "structures": schema.STRUCTURES,
+    "findings": schema.FINDINGS,
+}
 """Names of the files that a build writes, without ``.parquet``."""
 
 _BUILD = b"explorer_build"
@@ -135,14 +139,17 @@ def prepare(store: Path) -> None:
 
 
 def add_part(
-    store: Path, cases: Sequence[Mapping[str, Any]], structures: Sequence[Mapping[str, Any]]
+    store: Path,
+    cases: Sequence[Mapping[str, Any]],
+    structures: Sequence[Mapping[str, Any]],
+    findings: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write a part; it counts once its table of cases is there, which comes last."""
     parts = store / "parts"
     name = uuid4().hex
     try:
-        _write(schema.table(structures, schema.STRUCTURES), parts / f"{name}.structures.parquet")
-        _write(schema.table(cases, schema.CASES), parts / f"{name}.cases.parquet")
+        for kind, rows in (("structures", structures), ("findings", findings), ("cases", cases)):
+            _write(schema.table(rows, TABLES[kind]), parts / f"{name}.{kind}.parquet")
     except OSError as error:
         raise StoreError(
             f"Cannot write the index to {store}: {error}. Give another folder as store."
@@ -246,21 +253,27 @@ def _joined(
     split = old["cases"].num_rows
     from_old = pa.array([case for case, row in chosen.items() if row < split], pa.string())
     from_parts = pa.array([case for case, row in chosen.items() if row >= split], pa.string())
-    structures = pa.concat_tables(
-        [
-            old["structures"].filter(pc.is_in(old["structures"]["case"], from_old)),
-            _last_of_each(parts["structures"].filter(pc.is_in(parts["structures"]["case"], from_parts))),
-        ]
-    )
-    return {"cases": cases.take(order), "structures": _with_missing(structures, sorted(chosen))}
+
+    def of(name: str, keys: list[str]) -> pa.Table:
+        kept = old[name].filter(pc.is_in(old[name]["case"], from_old))
+        new = parts[name].filter(pc.is_in(parts[name]["case"], from_parts))
+        return pa.concat_tables([kept, _last_of_each(new, keys)])
+
+    columns = schema.FINDINGS.names
+    findings = of("findings", columns).sort_by([(name, "ascending") for name in columns])
+    structures = of("structures", ["case", "mask_set", "structure"])
+    return {
+        "cases": cases.take(order),
+        "structures": _with_missing(structures, sorted(chosen)),
+        "findings": findings,
+    }
 
 
-def _last_of_each(structures: pa.Table) -> pa.Table:
+def _last_of_each(rows: pa.Table, keys: list[str]) -> pa.Table:
     """Drop rows of a case that two builds have measured: they are the same."""
-    keys = ["case", "mask_set", "structure"]
-    numbered = structures.append_column("row", pa.array(range(structures.num_rows), pa.int64()))
+    numbered = rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
     last = numbered.group_by(keys).aggregate([("row", "max")])["row_max"]
-    return structures.take(last.sort())
+    return rows.take(last.sort())
 
 
 def _with_missing(structures: pa.Table, cases: Sequence[str]) -> pa.Table:

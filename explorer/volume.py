@@ -142,7 +142,7 @@ class LabelBuilder:
     def _id(self, members: tuple[str, ...]) -> int:
         if members not in self._id_of:
             if len(self._sets) > 65_535:
-                raise VolumeError("More than 65,535 different overlaps of masks in one case.")
+                raise VolumeError("More than 65,535 different overlaps of masks in one case.", "not_measured")
             self._id_of[members] = len(self._sets)
             self._sets.append(members)
         return self._id_of[members]
@@ -157,7 +157,7 @@ def read_image(case: Case) -> Volume:
         There is none, or it is not a readable three-dimensional volume.
     """
     if not case.image:
-        raise VolumeError(f"{case.id} has no image in {case.folder!r}.")
+        raise VolumeError(f"{case.id} has no image in {case.folder!r}.", "no_image")
     nifti = parse(case.read(case.image), case.image)
     i, j, k = nifti.voxels.shape
     return Volume(nifti.voxels, Grid((i, j, k), nifti.affine), nifti.slope, nifti.inter)
@@ -204,11 +204,14 @@ class MaskReader:
         i, j, k = nifti.voxels.shape
         grid = Grid((i, j, k), nifti.affine)
         if grid.shape != self._grid.shape:
-            raise VolumeError(f"{path}: the mask has the shape {grid.shape}, its image {self._grid.shape}.")
+            raise VolumeError(
+                f"{path}: the mask has the shape {grid.shape}, its image {self._grid.shape}.", "other_shape"
+            )
         if not grid.matches(self._grid):
             off = grid.displacement_mm(self._grid)
             raise VolumeError(
-                f"{path}: the mask lies on another grid than its image, off by up to {off:.3g} mm."
+                f"{path}: the mask lies on another grid than its image, off by up to {off:.3g} mm.",
+                "other_grid",
             )
 
 

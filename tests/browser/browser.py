@@ -52,7 +52,9 @@ def chromium_path() -> str | None:
 
     To be called before Playwright is started: it may not run twice at once in one process.
     """
-    with FileLock(Path(tempfile.gettempdir()) / "explorer-chromium.lock"):  # of parallel test workers one installs
+    with FileLock(
+        Path(tempfile.gettempdir()) / "explorer-chromium.lock"
+    ):  # of parallel test workers one installs
         if find() is None:
             install()
     found = find()

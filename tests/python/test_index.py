@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from samples import AFFINE, SHAPE, box_mask, nifti_bytes
 
-from explorer import build_index, open_dataset, open_index
+from explorer import build_index, open_dataset, open_index, schema
 from explorer.errors import StoreError
 from explorer.index import iter_build, so_far
 from explorer.store import add_part, default_store
@@ -82,7 +82,7 @@ def test_parts_of_a_killed_build_are_taken_over(write, tmp_path: Path):
     parts = store / "parts"
     parts.mkdir(parents=True)
     structures = pq.read_table(tmp_path / "whole/structures.parquet").to_pylist()
-    add_part(store, rows, [row for row in structures if row["case"] in ids])
+    add_part(store, rows, [row for row in structures if row["case"] in ids], [])
     (parts / "half.cases.parquet").write_bytes(b"PAR1")
     (parts / ".x.tmp").write_bytes(b"")
     assert len(so_far(dataset, store).cases) == 3
@@ -163,7 +163,7 @@ def test_absent_damaged_and_foreign_stores_are_named(write, tmp_path: Path):
     store = tmp_path / "store"
     build_index(open_dataset(write(SIX)), store, progress=False)
     manifest = (store / "manifest.json").read_text()
-    (store / "manifest.json").write_text(manifest.replace('"schema": 1', '"schema": 99'))
+    (store / "manifest.json").write_text(manifest.replace(f'"schema": {schema.VERSION}', '"schema": 99'))
     with pytest.raises(StoreError, match="schema 99"):
         open_index(store)
     (store / "manifest.json").write_text(manifest)

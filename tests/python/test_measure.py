@@ -4,6 +4,7 @@ from samples import AFFINE, SHAPE, box_mask
 from scipy import ndimage
 
 from explorer.errors import VolumeError
+from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.measure import measure_case, measure_mask
 from explorer.volume import Mask, Volume, bounding_box
@@ -74,7 +75,7 @@ def test_every_status_and_overlap(image: np.ndarray):
         ("other", mask_of(box_mask((3, 6), (1, 4), (1, 4)), "other")),
         ("edge", mask_of(box_mask((5, 7), (1, 2), (1, 2)), "edge")),
         ("nothing", mask_of(np.zeros(SHAPE, np.uint8), "nothing")),
-        ("broken", VolumeError("broken.nii.gz: damaged gzip data.")),
+        ("broken", VolumeError("broken.nii.gz: damaged gzip data.", "gzip_damaged")),
     ]
     found = measure_case(Volume(image, GRID), GRID, masks)
     rows = {row["structure"]: row for row in found.structures}
@@ -90,7 +91,9 @@ def test_every_status_and_overlap(image: np.ndarray):
     assert (rows["whole"]["overlap_voxels"], rows["other"]["overlap_voxels"]) == (9, 10)
     assert rows["edge"]["overlap_voxels"] == 1
     assert found.case["structures_present"] == 3
-    assert found.case["problems"] == ["broken.nii.gz: damaged gzip data."]
+    assert found.findings == [
+        Finding("gzip_damaged", "broken.nii.gz: damaged gzip data.", structure="broken")
+    ]
     assert (found.case["orientation"], found.case["shape_k"]) == ("LAS", 9)
 
 

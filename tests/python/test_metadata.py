@@ -27,7 +27,7 @@ def test_units_are_in_the_names_and_raw_text_stays():
     assert (row["repetition_time_ms"], row["echo_time_ms"]) == (10, 2)
     assert row["times_given_in"] == "seconds"
     assert table.raw.loc["s1", "repetition_time"] == "0.01"
-    assert any("read as seconds" in text for case, text in table.notes if case == "s1")
+    assert any("read as seconds" in found.what for found in table.notes if found.case == "s1")
 
 
 def test_a_row_in_seconds_is_so_as_a_whole():
@@ -52,7 +52,7 @@ def test_field_strength_is_tesla(text: str, tesla: float):
 def test_odd_field_strength_is_missing_and_noted(text: str):
     table = read_table((MR + f"s1;;;;;;;{text}\n").encode())
     assert math.isnan(table.typed.loc["s1", "field_strength_t"])
-    assert [text in note for _, note in table.notes] == [True]
+    assert [text in note.what for note in table.notes] == [True]
 
 
 def test_spellings_that_differ_in_case_are_one():
@@ -75,7 +75,7 @@ def test_duplicates_and_ragged_rows_are_reported_not_dropped_in_silence():
     table = read_table(b"image_id;split\na;train\na;test\nb;train;x\nc\n")
     assert list(table.raw.index) == ["a", "b", "c"]
     assert table.raw.loc["a", "split"] == "train"
-    assert {case for case, _ in table.notes} == {"a", "b", "c"}
+    assert {note.case for note in table.notes} == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf"])
