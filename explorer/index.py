@@ -48,6 +48,8 @@ class Index:
         One row per case.
     structures
         One row per case, mask set and structure.
+    overlaps
+        One row per case, mask set and pair of structures that share voxels.
     findings
         What is wrong with the cases' files, one row each: ``case, structure, kind, what``.
     scores
@@ -57,6 +59,7 @@ class Index:
     store: Path
     cases: pd.DataFrame
     structures: pd.DataFrame
+    overlaps: pd.DataFrame
     findings: pd.DataFrame
     scores: pd.DataFrame
 
@@ -209,7 +212,10 @@ def measure(case: Case, signature: str) -> Measures:
     except (ExplorerError, ArithmeticError, ValueError, MemoryError) as error:
         findings.append(Finding("not_measured", f"Not measured: {type(error).__name__}: {error}"))
         found = Measures(
-            {}, [{"mask_set": "reference", "structure": n, "status": "unreadable"} for n in case.masks()], []
+            {},
+            [{"mask_set": "reference", "structure": n, "status": "unreadable"} for n in case.masks()],
+            [],
+            [],
         )
     findings = [replace(finding, case=case.id) for finding in (*findings, *found.findings)]
     image_bytes, mask_bytes = case.sizes()
@@ -221,7 +227,12 @@ def measure(case: Case, signature: str) -> Measures:
         "mask_bytes": mask_bytes,
         "signature": signature,
     }
-    return Measures(row, [{**structure, "case": case.id} for structure in found.structures], findings)
+    return Measures(
+        row,
+        [{**structure, "case": case.id} for structure in found.structures],
+        [{**overlap, "case": case.id} for overlap in found.overlaps],
+        findings,
+    )
 
 
 def _measure_all(
@@ -235,12 +246,13 @@ def _measure_all(
 
     def flush() -> None:
         if waiting:
-            add_part(
-                store,
-                [m.case for m in waiting],
-                [row for m in waiting for row in m.structures],
-                [asdict(finding) for m in waiting for finding in m.findings],
-            )
+            rows = {
+                "cases": [m.case for m in waiting],
+                "structures": [row for m in waiting for row in m.structures],
+                "overlaps": [row for m in waiting for row in m.overlaps],
+                "findings": [asdict(finding) for m in waiting for finding in m.findings],
+            }
+            add_part(store, rows)
             waiting.clear()
 
     stack.callback(flush)
@@ -293,6 +305,7 @@ def _index(store: Path, tables: Mapping[str, pa.Table]) -> Index:
         store,
         cases,
         _pandas(tables["structures"]),
+        _pandas(tables["overlaps"]),
         _pandas(tables["findings"]),
         _pandas(schema.SCORES.empty_table()),
     )

@@ -37,12 +37,15 @@ class Measures:
         Its row of the table of cases.
     structures
         One row per structure.
+    overlaps
+        One row per pair of structures that share voxels.
     findings
         What is odd about the voxels.
     """
 
     case: Row
     structures: list[Row]
+    overlaps: list[Row]
     findings: list[Finding]
 
 
@@ -95,7 +98,9 @@ def measure_case(
         if row["status"] != "unreadable":
             row["overlap_voxels"] = overlap[row["structure"]]
     present = sum(row["status"] in ("complete", "cut_off") for row in rows)
-    return Measures({**_geometry(grid), **_intensity(image), "structures_present": present}, rows, findings)
+    return Measures(
+        {**_geometry(grid), **_intensity(image), "structures_present": present}, rows, [], findings
+    )
 
 
 def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:

@@ -25,11 +25,14 @@ CASES = _schema(
         "dtype": _TEXT,
         "oblique": _FLAG,
         "orthogonal": _FLAG,
-        **{f"intensity_p{which}": _REAL for which in (1, 50, 99)},
+        **{f"intensity_{what}": _REAL for what in ("min", "p1", "p50", "p99", "max")},
+        "background_share": _REAL,
+        "nonfinite_voxels": _INT,
         "structures_present": _INT,
         "problems": pa.list_(_TEXT),
         "image_bytes": _INT,
         "mask_bytes": _INT,
+        "image_digest": _TEXT,
         "signature": _TEXT,
     }
 )
@@ -49,9 +52,14 @@ STRUCTURES = _schema(
         "largest_component": _REAL,
         **{f"best_{axis}": _INT for axis in "ijk"},
         "overlap_voxels": _INT,
+        "zero_voxels": _INT,
+        "mask_dtype": _TEXT,
         **{f"intensity_{what}": _REAL for what in ("mean", "sd", "p5", "p50", "p95")},
     }
 )
+
+OVERLAPS = _schema({"case": _TEXT, "mask_set": _TEXT, "structure": _TEXT, "other": _TEXT, "voxels": _INT})
+"""Pairs of structures that share voxels, each pair once."""
 
 FINDINGS = _schema(dict.fromkeys(("case", "structure", "kind", "what"), _TEXT))
 """What reading the files of a case has found; see `explorer.findings`."""

@@ -29,6 +29,7 @@ from explorer.errors import StoreError
 TABLES: Mapping[str, pa.Schema] = {
     "cases": schema.CASES,
     "structures": schema.STRUCTURES,
+    "overlaps": schema.OVERLAPS,
     "findings": schema.FINDINGS,
 }
 """Names of the files that a build writes, without ``.parquet``."""
@@ -138,18 +139,13 @@ def prepare(store: Path) -> None:
         ) from error
 
 
-def add_part(
-    store: Path,
-    cases: Sequence[Mapping[str, Any]],
-    structures: Sequence[Mapping[str, Any]],
-    findings: Sequence[Mapping[str, Any]],
-) -> None:
+def add_part(store: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Write a part; it counts once its table of cases is there, which comes last."""
     parts = store / "parts"
     name = uuid4().hex
     try:
-        for kind, rows in (("structures", structures), ("findings", findings), ("cases", cases)):
-            _write(schema.table(rows, TABLES[kind]), parts / f"{name}.{kind}.parquet")
+        for table in sorted(TABLES, key=lambda table: table == "cases"):
+            _write(schema.table(rows.get(table, ()), TABLES[table]), parts / f"{name}.{table}.parquet")
     except OSError as error:
         raise StoreError(
             f"Cannot write the index to {store}: {error}. Give another folder as store."
@@ -257,15 +253,15 @@ def _joined(
     def of(name: str, keys: list[str]) -> pa.Table:
         kept = old[name].filter(pc.is_in(old[name]["case"], from_old))
         new = parts[name].filter(pc.is_in(parts[name]["case"], from_parts))
-        return pa.concat_tables([kept, _last_of_each(new, keys)])
+        joined = pa.concat_tables([kept, _last_of_each(new, keys)])
+        return joined.sort_by([(name, "ascending") for name in keys])
 
-    columns = schema.FINDINGS.names
-    findings = of("findings", columns).sort_by([(name, "ascending") for name in columns])
     structures = of("structures", ["case", "mask_set", "structure"])
     return {
         "cases": cases.take(order),
         "structures": _with_missing(structures, sorted(chosen)),
-        "findings": findings,
+        "overlaps": of("overlaps", schema.OVERLAPS.names),
+        "findings": of("findings", schema.FINDINGS.names),
     }
 
 

@@ -58,7 +58,12 @@ _BOOLEANS = {True: "yes", False: "no"}
 
 _NO_FACET = frozenset(
     {"spacing_i_mm", "spacing_j_mm", "shape_i", "shape_j", "voxel_volume_ml", "orthogonal", "problems"}
-    | {"intensity_p1", "intensity_p50", "intensity_p99", "image_bytes", "mask_bytes", "signature"}
+    | {
+        *(f"intensity_{which}" for which in ("min", "p1", "p50", "p99", "max")),
+        "background_share",
+        "nonfinite_voxels",
+    }
+    | {"image_bytes", "mask_bytes", "image_digest", "signature"}
 )
 
 

@@ -82,7 +82,7 @@ def test_parts_of_a_killed_build_are_taken_over(write, tmp_path: Path):
     parts = store / "parts"
     parts.mkdir(parents=True)
     structures = pq.read_table(tmp_path / "whole/structures.parquet").to_pylist()
-    add_part(store, rows, [row for row in structures if row["case"] in ids], [])
+    add_part(store, {"cases": rows, "structures": [row for row in structures if row["case"] in ids]})
     (parts / "half.cases.parquet").write_bytes(b"PAR1")
     (parts / ".x.tmp").write_bytes(b"")
     assert len(so_far(dataset, store).cases) == 3
