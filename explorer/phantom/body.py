@@ -270,12 +270,15 @@ class Body:
 
     def to_drawing(self, points: Points) -> Points:
         """Return where world points lie in the drawing that the solids are in."""
-        drawn = points / self.size
-        moved = drawn.copy()
-        for wave in self.waves:
-            phase = np.tensordot(wave[3:6], drawn, axes=1) + wave[6]
-            moved += np.reshape(wave[:3], (3,) + (1,) * (points.ndim - 1)) * np.sin(phase)
-        return moved
+        drawn = points.reshape(3, -1) / self.size
+        # Single precision is right to nanometres here, and several times as fast.
+        single = drawn.astype(np.float32)
+        shift = np.zeros_like(single)
+        for wave in self.waves.astype(np.float32):
+            swing = np.sin(wave[3:6] @ single + wave[6])
+            for axis in range(3):
+                shift[axis] += wave[axis] * swing
+        return (drawn + shift).reshape(points.shape)
 
     def structure_at(self, point_mm: tuple[float, float, float]) -> str:
         """Return the structure at a world point, or ``""``, from the drawing alone."""

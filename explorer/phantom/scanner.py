@@ -148,7 +148,8 @@ def paint(
         Noise and coil.
     """
     tissue = CONTRASTS[contrast]
-    x, y, z = canvas.points
+    # Single precision is plenty for texture, and its sines are several times as fast.
+    x, y, z = canvas.points.astype(np.float32)
     skin = trunk(canvas)
     picture = np.full(skin.shape, tissue["air"], np.float32)
     picture[skin <= 1] = tissue["fat"]
@@ -163,22 +164,21 @@ def paint(
     picture[(np.abs(x) < 13) & (np.abs(y + 62) < 9) & (z > -60) & (z < 640) & (skin < 0.9)] = tissue["csf"]
     for name, mask in masks.items():
         kind = kind_of(name)
-        texture = 1 + 0.05 * np.sin(x[mask] / 5.1 + 1.3) * np.sin(y[mask] / 6.3) * np.sin(z[mask] / 7.7)
+        u, v, w = x[mask], y[mask], z[mask]
+        texture = 1 + 0.05 * np.sin(u / 5.1 + 1.3) * np.sin(v / 6.3) * np.sin(w / 7.7)
         value = tissue[kind] * texture
         if kind == "kidney":  # medulla inside cortex
-            value *= np.where(np.sin(z[mask] / 6) * np.sin(y[mask] / 7) > 0.25, 0.72, 1.08)
+            value *= np.where(np.sin(w / 6) * np.sin(v / 7) > 0.25, 0.72, 1.08)
         elif kind == "brain":  # folded cortex on white matter, and ventricles
-            folds = np.sin(x[mask] / 6) + np.sin(y[mask] / 7 + np.sin(z[mask] / 9)) + np.sin(z[mask] / 6)
-            rim = (x[mask] / 56) ** 2 + ((y[mask] - 8) / 73) ** 2 + ((z[mask] - 700) / 49) ** 2
+            folds = np.sin(u / 6) + np.sin(v / 7 + np.sin(w / 9)) + np.sin(w / 6)
+            rim = (u / 56) ** 2 + ((v - 8) / 73) ** 2 + ((w - 700) / 49) ** 2
             grey = (rim + 0.16 * folds) > 0.86
             white = 1.28 if contrast == "T1" else 0.72
             value = np.where(grey, value, tissue["brain"] * white)
-            pools = (
-                ((np.abs(x[mask]) - 11) / 7) ** 2 + ((y[mask] - 6) / 34) ** 2 + ((z[mask] - 706) / 13) ** 2
-            )
+            pools = ((np.abs(u) - 11) / 7) ** 2 + ((v - 6) / 34) ** 2 + ((w - 706) / 13) ** 2
             value[pools < 1] = tissue["csf"]
         elif kind == "bowel":
-            value *= 1 + 0.35 * np.sin(x[mask] / 8) * np.cos(z[mask] / 9)
+            value *= 1 + 0.35 * np.sin(u / 8) * np.cos(w / 9)
         picture[mask] = value
     for axis in range(3):
         picture = _blurred(picture, axis)
@@ -188,8 +188,8 @@ def paint(
         + 0.08 * np.sin(z / 240 + rng.uniform(0, 6))
     )
     sigma = 12.0
-    real = picture * coil + rng.normal(0, sigma, picture.shape)
-    imaginary = rng.normal(0, sigma, picture.shape)
+    real = picture * coil + sigma * rng.standard_normal(picture.shape, np.float32)
+    imaginary = sigma * rng.standard_normal(picture.shape, np.float32)
     # Rician, as magnitude images are.
     magnitude: NDArray[np.float32] = np.sqrt(real**2 + imaginary**2).astype(np.float32)
     return magnitude

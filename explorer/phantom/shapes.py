@@ -1,5 +1,6 @@
 """Solids with an inside, in world millimetres; a body is a list of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Ellipsoid:
         """Tell which points are inside."""
         moved = points - np.reshape(self.center, (3,) + (1,) * (points.ndim - 1))
         if any(self.tilt):
-            moved = np.tensordot(rotation(self.tilt).T, moved, axes=1)
+            moved = np.stack([_dot(row, moved) for row in rotation(self.tilt).T])
         scaled = np.abs(moved) / np.reshape(self.radii, (3,) + (1,) * (points.ndim - 1))
         inside: NDArray[np.bool_] = (scaled**self.power).sum(axis=0) <= 1
         return inside
@@ -68,10 +69,15 @@ class Tube:
             start, end = np.array(self.points[k]), np.array(self.points[k + 1])
             along = end - start
             moved = points - start.reshape(flat)
-            t = np.clip(np.tensordot(along, moved, axes=1) / (along @ along), 0, 1)
+            t = np.clip(_dot(along, moved) / (along @ along), 0, 1)
             radius = self.radii[k] + t * (self.radii[k + 1] - self.radii[k])
             found |= ((moved - along.reshape(flat) * t) ** 2).sum(axis=0) <= radius**2
         return found
+
+    def cones(self) -> Iterator["Tube"]:
+        """Give its cones one by one."""
+        for k in range(len(self.points) - 1):
+            yield Tube(self.points[k : k + 2], self.radii[k : k + 2])
 
     def bounds(self) -> tuple[Points, Points]:
         """Return the corners of a box around it."""
@@ -111,7 +117,21 @@ class Canvas:
     def inside(self, solid: Solid) -> tuple[tuple[slice, slice, slice], NDArray[np.bool_]] | None:
         """Return that box and which of its points are inside."""
         box = self.box(solid)
-        return None if box is None else (box, solid.inside(self.points[:, *box]))
+        if box is None:
+            return None
+        if isinstance(solid, Ellipsoid):
+            return box, solid.inside(self.points[:, *box])
+        found = np.zeros(self.points.shape[1:], bool)
+        for cone in solid.cones():
+            part = self.box(cone)
+            if part is not None:
+                found[part] |= cone.inside(self.points[:, *part])
+        return box, found[box]
+
+
+def _dot(vector: NDArray[np.float64], points: Points) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = vector[0] * points[0] + vector[1] * points[1] + vector[2] * points[2]
+    return found
 
 
 def mirrored(solid: Solid) -> Solid:

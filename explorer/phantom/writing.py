@@ -1,12 +1,12 @@
 """A phantom's case as files, with the variety of headers that real data sets have."""
 
-import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from deflate import gzip_compress
 from numpy.typing import NDArray
 
 from explorer.structures import PUBLISHED
@@ -42,18 +42,17 @@ def save(
     kind = "int16" if number is None else {3: "uint16", 6: "float32"}.get(number % 9, "int16")
     sform, qform = [(1, 1), (2, 0), (0, 1)][int(rng.integers(3))]
     image = _image(picture, affine, kind, sform, qform)
-    (folder / "mri.nii.gz").write_bytes(gzip.compress(image, 1, mtime=0))
+    (folder / "mri.nii.gz").write_bytes(gzip_compress(image, 1))
     empty = None
     for name in PUBLISHED:
         mask = masks.get(name)
         if mask is None or not mask.any():
             if empty is None:
-                empty = gzip.compress(
-                    _image(np.zeros(picture.shape), affine, "uint8", sform, qform), 6, mtime=0
-                )
+                nothing = np.zeros(picture.shape, np.uint8)
+                empty = bytes(gzip_compress(_image(nothing, affine, "uint8", sform, qform), 6))
             data = empty
         else:
-            data = gzip.compress(_image(mask, affine, "uint8", sform, qform), 1, mtime=0)
+            data = bytes(gzip_compress(_image(mask, affine, "uint8", sform, qform), 1))
         (segmentations / f"{name}.nii.gz").write_bytes(data)
 
 
