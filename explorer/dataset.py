@@ -14,7 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
-from explorer.errors import DatasetError, UnknownName
+from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
 from explorer.findings import Finding
 from explorer.metadata import read_table
@@ -145,7 +145,7 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     """
     files = open_files(path_or_url)
     root = _find_root(files)
-    problems: list[Finding] = []
+    problems: list[Finding] = list(files.findings())
     cases: dict[str, Case] = {}
     top = files.ls(root)
     for entry in top:
@@ -216,7 +216,7 @@ def _metadata(
         return nothing, nothing
     try:
         table = read_table(files.read(_join(root, "meta.csv")))
-    except DatasetError as error:
+    except (DatasetError, VolumeError) as error:
         problems.append(Finding("meta_unreadable", f"{error} Cases are shown without metadata."))
         return nothing, nothing
     problems += table.notes

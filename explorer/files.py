@@ -1,128 +1,56 @@
 """Listing and reading what lies under a data set's path: a folder, a zip or a URL.
 
 Paths are relative to the place that was opened, with ``/`` between names. Nothing is unpacked
-and nothing is written. A zip's directory is read once, since fsspec searches all of it on every
-listing.
+and nothing is written beside it.
 """
 
 import os
-import zipfile
+import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Protocol
+from urllib.parse import urlsplit
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-from fsspec.implementations.zip import ZipFileSystem
-
+from explorer.archive import Archive, LocalFile
+from explorer.entry import Entry as Entry
 from explorer.errors import DatasetError, VolumeError
+from explorer.findings import Finding
+from explorer.network import shown
+from explorer.remote import RemoteFile, RemoteFolder
+
+_ZIP_URL = re.compile(r"zip(?:://(?P<inside>[^:]*))?::(?P<url>.+)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a folder.
+class Place(Protocol):
+    """Where files lie; it pickles small, so that worker processes can read too."""
 
-    Attributes
-    ----------
-    name
-        Without its folder.
-    is_dir
-        Whether it is a folder.
-    size
-        Bytes; 0 for a folder.
-    stamp
-        Changes when the content does: modification time, or the CRC in a zip.
-    """
+    def ls(self, folder: str) -> list[Entry]:
+        """Return the entries of a folder by name; none when there is no such folder."""
 
-    name: str
-    is_dir: bool
-    size: int
-    stamp: str
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes."""
 
 
 @dataclass(frozen=True)
-class Files:
-    """Read-only access to one place.
+class Folder:
+    """A folder of this machine.
 
     Attributes
     ----------
-    location
-        As the user gave it, for messages.
-    fs
-        The file system; it pickles, so that worker processes can read too.
-    base
-        Path of the place within `fs`.
+    path
+        Absolute.
     """
 
-    location: str
-    fs: Any
-    base: str
+    path: str
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the place is a folder of this machine."""
-        return isinstance(self.fs, LocalFileSystem)
-
-    @property
-    def name(self) -> str:
-        """Last part of the location, without ``.zip``."""
-        name = PurePosixPath(self.location.replace("\\", "/").rstrip("/")).name
-        return name.removesuffix(".zip") or "dataset"
-
-    def ls(self, folder: str = "") -> list[Entry]:
-        """Return the entries of a folder by name; none when there is no such folder.
-
-        Raises
-        ------
-        DatasetError
-            The folder may not be read.
-        """
-        if isinstance(self.fs, ZipFileSystem):
-            return self._zip_tree.get(folder, [])
+    def ls(self, folder: str) -> list[Entry]:
+        """Return the entries of a folder by name; none when there is no such folder."""
+        entries = []
         try:
-            if self.is_local:
-                return self._scan(folder)
-            found = self.fs.ls(self._full(folder), detail=True)
+            found = os.scandir(self._full(folder))
         except FileNotFoundError:
             return []
-        except (NotADirectoryError, PermissionError) as error:
-            raise DatasetError(f"Cannot list {self._full(folder)!r}: {error}.") from error
-        entries = [
-            Entry(
-                PurePosixPath(item["name"]).name,
-                item["type"] == "directory",
-                int(item.get("size") or 0),
-                str(item.get("mtime") or item.get("LastModified") or item.get("ETag") or ""),
-            )
-            for item in found
-        ]
-        return sorted(entries, key=lambda entry: entry.name)
-
-    def read(self, path: str) -> bytes:
-        """Return a file's bytes.
-
-        Raises
-        ------
-        VolumeError
-            The file is not there or does not read to its end.
-        """
-        full = self._full(path)
-        try:
-            if self.is_local:
-                return Path(full).read_bytes()
-            return bytes(self.fs.cat_file(full))
-        except FileNotFoundError as error:
-            raise VolumeError(f"No file {path!r} in {self.location}.") from error
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
-            raise VolumeError(f"Cannot read {path!r} in {self.location}: {error}.") from error
-
-    def _full(self, path: str) -> str:
-        return "/".join(part for part in (self.base, path) if part)
-
-    def _scan(self, folder: str) -> list[Entry]:
-        entries = []
-        with os.scandir(self._full(folder)) as found:
+        with found:
             for item in found:
                 try:
                     info = item.stat()
@@ -139,25 +67,75 @@ class Files:
                 )
         return sorted(entries, key=lambda entry: entry.name)
 
-    @cached_property
-    def _zip_tree(self) -> dict[str, list[Entry]]:
-        tree: dict[str, dict[str, Entry]] = {"": {}}
-        for info in self.fs.zip.infolist():
-            parts = info.filename.rstrip("/").split("/")
-            if info.filename.startswith("/") or ".." in parts:
-                continue
-            for depth in range(1, len(parts) + (1 if info.is_dir() else 0)):
-                tree.setdefault("/".join(parts[:depth]), {})
-                tree["/".join(parts[: depth - 1])].setdefault(
-                    parts[depth - 1], Entry(parts[depth - 1], True, 0, "")
-                )
-            if not info.is_dir():
-                entry = Entry(parts[-1], False, info.file_size, f"{info.CRC:08x}")
-                tree["/".join(parts[:-1])][parts[-1]] = entry
-        return {folder: sorted(names.values(), key=lambda e: e.name) for folder, names in tree.items()}
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes; raises `OSError`."""
+        return Path(self._full(path)).read_bytes()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"location": self.location, "fs": self.fs, "base": self.base}
+    def _full(self, path: str) -> str:
+        return "/".join(part for part in (self.path, path) if part)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Read-only access to one place.
+
+    Attributes
+    ----------
+    location
+        As the user gave it, without passwords; for messages.
+    place
+        What lists and reads.
+    base
+        Folder within the place that is taken for its root.
+    """
+
+    location: str
+    place: Place
+    base: str = ""
+
+    @property
+    def name(self) -> str:
+        """Last part of the location, without ``.zip``."""
+        text = self.location.rpartition("::")[2]
+        path = urlsplit(text).path if "://" in text else text.replace("\\", "/")
+        return PurePosixPath(path.rstrip("/")).name.removesuffix(".zip") or "dataset"
+
+    def ls(self, folder: str = "") -> list[Entry]:
+        """Return the entries of a folder by name; none when there is no such folder.
+
+        Raises
+        ------
+        DatasetError
+            The folder may not be read.
+        """
+        try:
+            return self.place.ls(self._full(folder))
+        except OSError as error:
+            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}.") from error
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises
+        ------
+        VolumeError
+            The file is not there or does not read to its end.
+        """
+        try:
+            return self.place.read(self._full(path))
+        except FileNotFoundError as error:
+            raise VolumeError(f"No file {path!r} in {self.location}.") from error
+        except OSError as error:
+            raise VolumeError(f"Cannot read {path!r} in {self.location}: {error}.") from error
+        except DatasetError as error:
+            raise VolumeError(str(error)) from error
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what is odd about the place itself: members of a zip that are left out."""
+        return self.place.findings() if isinstance(self.place, Archive) else ()
+
+    def _full(self, path: str) -> str:
+        return "/".join(part for part in (self.base, path) if part)
 
 
 def open_files(path: str | os.PathLike[str]) -> Files:
@@ -166,43 +144,54 @@ def open_files(path: str | os.PathLike[str]) -> Files:
     Parameters
     ----------
     path
-        ``/data/set``, ``set.zip``, ``https://host/set.zip``, ``s3://bucket/set``.
+        ``/data/set``, ``set.zip``, ``https://host/set.zip``, ``s3://bucket/set``; ``zip::URL``
+        where the URL of a zip does not end with ``.zip``, ``zip://folder::URL`` for a folder in it.
 
     Raises
     ------
     DatasetError
-        There is nothing at the path, or it is neither a folder nor a zip.
+        There is nothing at the path, or it is neither a folder nor a whole zip.
     """
-    location = os.fspath(path)
-    if "://" not in location and "::" not in location:
-        return _open_local(location)
-    url = location
-    if location.lower().partition("?")[0].endswith(".zip") and not location.startswith("zip::"):
-        url = f"zip::{location}"
+    given = os.fspath(path)
+    if "://" not in given and "::" not in given:
+        return _open_local(given, given)
+    location = shown(given)
+    chained = _ZIP_URL.fullmatch(given)
+    url = chained["url"] if chained else given
+    inside = (chained["inside"] or "").strip("/") if chained else ""
+    if url.startswith("file://") or "://" not in url:
+        return _open_local(url.removeprefix("file://"), location, inside)
     try:
-        fs, base = fsspec.url_to_fs(url)
-        return Files(location, fs, base.rstrip("/"))
+        if not chained and not url.lower().partition("?")[0].partition("#")[0].endswith(".zip"):
+            return Files(location, RemoteFolder.open(url))
+        archive = Archive(location, RemoteFile.open(url), remote=True)
+        archive.findings()  # reads the directory
+        return Files(location, archive, inside)
+    except FileNotFoundError as error:
+        raise DatasetError(f"There is nothing at {location!r}. See that the address is right.") from error
     except ImportError as error:
-        raise DatasetError(f"Cannot open {location!r}: {error}") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"Cannot open {location!r}: {error}.") from error
+        raise DatasetError(f"Cannot open {location!r}: {_missing(url, error)}") from error
+    except (OSError, ValueError, VolumeError) as error:
+        raise DatasetError(f"Cannot open {location!r}: {str(error).rstrip('.')}.") from error
 
 
-def _open_local(location: str) -> Files:
-    path = Path(location).expanduser()
+def _missing(url: str, error: ImportError) -> str:
+    if "http" in url.rpartition("::")[2][:4]:
+        return "it needs aiohttp. Install it with: pip install 'totalseg-explorer[remote]'"
+    return f"{str(error).rstrip('.')}. Install that package with pip, too."
+
+
+def _open_local(given: str, location: str, inside: str = "") -> Files:
+    path = Path(given).expanduser().resolve()
     if path.is_dir():
-        return Files(location, LocalFileSystem(), str(path.resolve()))
+        return Files(location, Folder(str(path)))
     if not path.exists():
         raise DatasetError(
-            f"There is nothing at {location!r} (looked at {path.resolve()}). "
-            "Give the folder or zip of a data set."
-        )
-    if not zipfile.is_zipfile(path):
-        raise DatasetError(
-            f"{location!r} is neither a folder nor a whole zip file ({path.stat().st_size:,} bytes). "
-            "If it is a download, it may be cut short: fetch it again."
+            f"There is nothing at {location!r} (looked at {path}). Give the folder or zip of a data set."
         )
     try:
-        return Files(location, ZipFileSystem(str(path.resolve())), "")
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"Cannot open the zip {location!r}: {error}.") from error
+        archive = Archive(location, LocalFile.open(str(path)), remote=False)
+        archive.findings()  # reads the directory
+    except (OSError, VolumeError) as error:
+        raise DatasetError(f"Cannot open {location!r}: {error}.") from error
+    return Files(location, archive, inside)

@@ -46,6 +46,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "too_long": Kind("error", _EXPORT),
         "affine": Kind("error", _EXPORT),
         "not_3d": Kind("error", "Split the file into one volume per case."),
+        # Zips and servers
+        "zip_member": Kind("warning", "Pack the archive again from the unpacked folder, with plain names."),
+        "zip_damaged": Kind("error", _AGAIN),
+        "changed": Kind("error", "Open the data set again."),
+        "network": Kind("error", "Try again later, or fetch the data set once and give its path."),
         # Masks against their image
         "other_shape": Kind("error", "Resample the mask to the image with nearest-neighbour interpolation."),
         "other_grid": Kind("error", "Resample the mask to the image, or copy the image's affine into it."),

@@ -1,0 +1,25 @@
+"""One name in a folder, wherever the folder lies."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder.
+
+    Attributes
+    ----------
+    name
+        Without its folder.
+    is_dir
+        Whether it is a folder.
+    size
+        Bytes; 0 for a folder.
+    stamp
+        Changes when the content does: modification time, ETag, or the CRC in a zip.
+    """
+
+    name: str
+    is_dir: bool
+    size: int
+    stamp: str
