@@ -114,7 +114,7 @@ class Archive:
         """
         return [
             Entry(name, True, 0, "") if m is None else Entry(name, False, m.size, f"{m.crc:08x}")
-            for name, m in sorted(self._directory.tree.get(folder, {}).items())
+            for name, m in self._directory.ls(folder)
         ]
 
     def findings(self) -> tuple[Finding, ...]:
@@ -131,8 +131,7 @@ class Archive:
         VolumeError
             It is encrypted, compressed otherwise or damaged, or the archive has changed.
         """
-        folder, _, name = path.rpartition("/")
-        member = self._directory.tree.get(folder, {}).get(name)
+        member = self._directory.find(path)
         if member is None:
             raise FileNotFoundError(path)
         if member.refusal:
@@ -174,9 +173,8 @@ class Archive:
 
         Neighbours in one folder share a range: the masks of a case lie together.
         """
-        members = [m for names in self._directory.tree.values() for m in names.values() if m]
         runs: list[list[Member]] = []
-        for member in sorted(members, key=lambda m: m.offset):
+        for member in self._directory.members():
             run = runs[-1] if runs else []
             if (
                 run

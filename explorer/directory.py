@@ -34,8 +34,7 @@ _END64 = struct.Struct("<4s28x3Q")
 _CENTRAL = struct.Struct("<4sxB2xHH4xLLLHHH4xLL")
 _METHODS = {1: "shrink", 6: "implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz"}
 _NO_NAME = frozenset({"", ".", ".."})
-_ODD = re.compile(r"[\\\x00-\x1f\x7f]")
-_DRIVE = re.compile(r"[A-Za-z]:")
+_ODD = re.compile(r"[\\\x00-\x1f\x7f]|^[A-Za-z]:")
 
 
 class Member(NamedTuple):
@@ -100,7 +99,7 @@ class Directory:
     Attributes
     ----------
     tree
-        By folder, then by name: a member, or None for a folder.
+        By folder, then by name: where the member's entry lies in the directory, -1 for a folder.
     start
         Where the directory starts in the file.
     findings
@@ -113,24 +112,39 @@ class Directory:
     """
 
     def __init__(self, location: str, read: Read, size: int) -> None:
-        self.tree: dict[str, dict[str, Member | None]] = {"": {}}
+        self.tree: dict[str, dict[str, int]] = {"": {}}
         self._location = location
         self._odd: Counter[str] = Counter()
         self._example: dict[str, str] = {}
-        data, self.start, shift, count = self._raw(read, size)
-        self._enter(data, shift, count)
-        files = [member for names in self.tree.values() for member in names.values() if member]
-        plain = (m.method == 0 and m.packed == m.size and not m.flags for m in files)
-        suspects = [m for m, is_plain in zip(files, plain, strict=True) if not is_plain]
-        refused = [(f"{m.folder}/{m.name}", refusal) for m in suspects if (refusal := m.refusal)]
-        for name, refusal in refused:
-            self._note("one cannot be read", name, refusal)
+        self._data, self.start, self._shift, count = self._raw(read, size)
+        suspects = self._enter(count)
+        refused = [(m, refusal) for m in map(self._member, suspects) if (refusal := m.refusal)]
+        for member, refusal in refused:
+            self._note("one cannot be read", f"{member.folder}/{member.name}".lstrip("/"), refusal)
         self.findings = tuple(
             Finding("zip_member", f"{location}: {why}: {self._example[why]} ({number:,} in all).")
             for why, number in self._odd.items()
         )
-        if self._odd and len(refused) == len(files):
+        if self._odd and len(refused) == sum(
+            at >= 0 for names in self.tree.values() for at in names.values()
+        ):
             raise DatasetError(f"No member can be used of {self.findings[0].what}")
+
+    def find(self, path: str) -> Member | None:
+        """Return the member of a path, or None when there is none."""
+        folder, _, name = path.rpartition("/")
+        at = self.tree.get(folder, {}).get(name, -1)
+        return None if at < 0 else self._member(at)
+
+    def members(self) -> list[Member]:
+        """Return all members, in the order of their bytes."""
+        found = [self._member(at) for names in self.tree.values() for at in names.values() if at >= 0]
+        return sorted(found, key=lambda member: member.offset)
+
+    def ls(self, folder: str) -> list[tuple[str, Member | None]]:
+        """Return the names in a folder, in order, with their members; None for a folder."""
+        names = sorted(self.tree.get(folder, {}).items())
+        return [(name, None if at < 0 else self._member(at)) for name, at in names]
 
     def _raw(self, read: Read, size: int) -> tuple[bytes, int, int, int]:
         """Return the directory, where it starts, how far offsets are off, and its count of members."""
@@ -168,66 +182,81 @@ class Directory:
         ]
         return data, start, start - offset, count
 
-    def _enter(self, data: bytes, shift: int, count: int) -> None:
-        at, found = 0, 0
-        while at + 46 <= len(data):
-            entry = _CENTRAL.unpack_from(data, at)
-            signature, system, flags, method, crc, packed, size = entry[:7]
-            name_bytes, extra_bytes, comment_bytes, attributes, offset = entry[7:]
+    def _enter(self, count: int) -> list[int]:
+        """Enter all names, and return where the entries lie that may not be readable."""
+        data, tree = self._data, self.tree
+        suspects: list[int] = []
+        following, found = 0, 0
+        while following + 46 <= len(data):
+            at = following
+            signature, system, flags, method, _, packed, size, *lengths, attributes, _ = _CENTRAL.unpack_from(
+                data, at
+            )
             if signature != b"PK\1\2":
                 break
             found += 1
-            extras = at + 46 + name_bytes
-            raw = data[at + 46 : extras]
-            at = extras + extra_bytes + comment_bytes
+            raw = data[at + 46 : at + 46 + lengths[0]]
+            following = at + 46 + sum(lengths)
             try:
                 path = raw.decode("utf-8" if flags & _UTF8 or raw.isascii() else "cp437")
             except UnicodeDecodeError:
                 self._note("a name that is not the UTF-8 it claims to be is left out", repr(raw))
                 continue
-            if _FULL in (packed, size, offset):
-                packed, size, offset = _zip64(data[extras : extras + extra_bytes], packed, size, offset)
+            folder, _, name = path.rpartition("/")
+            names = tree.get(folder)
+            if names is None:
+                names = self._make(folder)
+            if names is None or _is_odd(name) or (name in _NO_NAME and not (folder and not name)):
+                self._note("a path that points elsewhere or is none is left out", path)
+                continue
+            if not name:
+                continue
             if system == 3 and stat.S_ISLNK(attributes >> 16):
                 self._note("a symbolic link is left out", path)
                 continue
-            folder, _, name = path.rpartition("/")
-            names = self.tree.get(folder)
-            if names is None and (names := self._make(folder)) is None:
-                self._note("a path that points elsewhere or is none is left out", path)
+            if names.setdefault(name, at) != at and not self._replace(names, name, at, path):
                 continue
-            if not name and path:
-                continue
-            if name in _NO_NAME or _is_odd(name):
-                self._note("a path that points elsewhere or is none is left out", path)
-                continue
-            offset += shift
-            least = offset + 30 + name_bytes + extra_bytes + packed
-            member = Member(folder, name, offset, least, packed, size, crc, method, flags)
-            if name in names:
-                self._note_repeated(names[name], member, path)
-                if names[name] is None:
-                    continue
-            names[name] = member
-        if at != len(data) or found & 0xFFFF != count & 0xFFFF:
+            if method or packed != size or flags & _ENCRYPTED:
+                suspects.append(at)
+        if following != len(data) or found & 0xFFFF != count & 0xFFFF:
             raise self._damaged(f"its directory ends after {found:,} members, {count:,} were announced")
+        return suspects
 
-    def _make(self, folder: str) -> dict[str, Member | None] | None:
+    def _member(self, at: int) -> Member:
+        data = self._data
+        _, _, flags, method, crc, packed, size, *lengths, _, offset = _CENTRAL.unpack_from(data, at)
+        name_bytes, extra_bytes, _ = lengths
+        extras = at + 46 + name_bytes
+        if _FULL in (packed, size, offset):
+            packed, size, offset = _zip64(data[extras : extras + extra_bytes], packed, size, offset)
+        offset += self._shift
+        least = offset + 30 + name_bytes + extra_bytes + packed
+        raw = data[at + 46 : extras]
+        folder, _, name = raw.decode("utf-8" if flags & _UTF8 or raw.isascii() else "cp437").rpartition("/")
+        return Member(folder, name, offset, least, packed, size, crc, method, flags)
+
+    def _make(self, folder: str) -> dict[str, int] | None:
         """Enter a folder and those above it; None where that cannot be."""
         parts = folder.split("/")
-        if len(parts) > _MAX_DEPTH or _DRIVE.match(folder) or any(p in _NO_NAME or _is_odd(p) for p in parts):
+        if len(parts) > _MAX_DEPTH or any(part in _NO_NAME or _is_odd(part) for part in parts):
             return None
         for depth in range(len(parts)):
             names = self.tree["/".join(parts[:depth])]
-            if names.setdefault(parts[depth], None) is not None:
+            if names.setdefault(parts[depth], -1) >= 0:
                 return None  # a file has this name
             self.tree.setdefault("/".join(parts[: depth + 1]), {})
         return self.tree[folder]
 
-    def _note_repeated(self, before: Member | None, member: Member, path: str) -> None:
-        if before is None:
+    def _replace(self, names: dict[str, int], name: str, at: int, path: str) -> bool:
+        """Let a name's later file take the place of its earlier one; False where it is a folder's."""
+        if names[name] < 0:
             self._note("a file with the name of a folder is left out", path)
-        elif (before.size, before.crc) != (member.size, member.crc):
+            return False
+        before, after = self._member(names[name]), self._member(at)
+        if (before.size, before.crc) != (after.size, after.crc):
             self._note("one name has several files, of which the last is used", path)
+        names[name] = at
+        return True
 
     def _note(self, why: str, name: str, more: str = "") -> None:
         self._odd[why] += 1
@@ -241,7 +270,7 @@ class Directory:
 
 
 def _is_odd(name: str) -> bool:
-    return "\\" in name or not (name.isprintable() or _ODD.search(name) is None)
+    return not name.isalnum() and _ODD.search(name) is not None
 
 
 def _find_end(tail: bytes) -> int:
