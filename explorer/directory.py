@@ -189,14 +189,13 @@ class Directory:
         following, found = 0, 0
         while following + 46 <= len(data):
             at = following
-            signature, system, flags, method, _, packed, size, *lengths, attributes, _ = _CENTRAL.unpack_from(
-                data, at
-            )
+            entry = _CENTRAL.unpack_from(data, at)
+            signature, system, flags, method, _, packed, size, named, extra, comment, attributes, _ = entry
             if signature != b"PK\1\2":
                 break
             found += 1
-            raw = data[at + 46 : at + 46 + lengths[0]]
-            following = at + 46 + sum(lengths)
+            raw = data[at + 46 : at + 46 + named]
+            following = at + 46 + named + extra + comment
             try:
                 path = raw.decode("utf-8" if flags & _UTF8 or raw.isascii() else "cp437")
             except UnicodeDecodeError:
@@ -224,13 +223,12 @@ class Directory:
 
     def _member(self, at: int) -> Member:
         data = self._data
-        _, _, flags, method, crc, packed, size, *lengths, _, offset = _CENTRAL.unpack_from(data, at)
-        name_bytes, extra_bytes, _ = lengths
-        extras = at + 46 + name_bytes
+        _, _, flags, method, crc, packed, size, named, extra, _, _, offset = _CENTRAL.unpack_from(data, at)
+        extras = at + 46 + named
         if _FULL in (packed, size, offset):
-            packed, size, offset = _zip64(data[extras : extras + extra_bytes], packed, size, offset)
+            packed, size, offset = _zip64(data[extras : extras + extra], packed, size, offset)
         offset += self._shift
-        least = offset + 30 + name_bytes + extra_bytes + packed
+        least = offset + 30 + named + extra + packed
         raw = data[at + 46 : extras]
         folder, _, name = raw.decode("utf-8" if flags & _UTF8 or raw.isascii() else "cp437").rpartition("/")
         return Member(folder, name, offset, least, packed, size, crc, method, flags)
@@ -270,7 +268,11 @@ class Directory:
 
 
 def _is_odd(name: str) -> bool:
-    return not name.isalnum() and _ODD.search(name) is not None
+    if (
+        name.isprintable() and "\\" not in name and name[1:2] != ":"
+    ):  # most of the 66,000 names of a large set
+        return False
+    return _ODD.search(name) is not None
 
 
 def _find_end(tail: bytes) -> int:

@@ -110,8 +110,8 @@ class Files:
         """
         try:
             return self.place.ls(self._full(folder))
-        except OSError as error:
-            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}.") from error
+        except (OSError, VolumeError) as error:
+            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}") from error
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.

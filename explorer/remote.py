@@ -145,7 +145,8 @@ class RemoteFile:
         except BaseException as error:
             with here.lock:
                 del here.under_way[key]
-            own.set_exception(error)
+            stopped = VolumeError(f"Reading {here.guard.where} was interrupted.", "network")
+            own.set_exception(error if isinstance(error, Exception) else stopped)
             raise
         with here.lock:
             del here.under_way[key]

@@ -26,6 +26,7 @@ class Site:
     needs_agent: bool = False
     mishaps: list[Any] = field(default_factory=list)
     always: Any = None
+    moved: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     body_bytes: int = 0
     connections: int = 0
@@ -67,6 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
         with site.lock:
             site.requests.append((self.command, self.path, asked))
             mishap = site.mishaps.pop(0) if body and site.mishaps else site.always
+        if self.path in site.moved:
+            return self._refuse(302, location=site.moved[self.path])
         data = site.files.get(self.path.partition("?")[0])
         if not body and not site.head:
             return self._refuse(405)
@@ -115,8 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         return None
 
-    def _refuse(self, status: int, retry_after: str = "") -> None:
+    def _refuse(self, status: int, retry_after: str = "", location: str = "") -> None:
         self.send_response(status)
+        if location:
+            self.send_header("Location", location)
         if retry_after:
             self.send_header("Retry-After", retry_after)
         self.send_header("Content-Length", "0")

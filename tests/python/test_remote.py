@@ -266,6 +266,15 @@ def test_a_server_without_head_is_fine_and_one_without_size_is_named(no_cache):
         open_files(f"{site.url}/set.zip")
 
 
+def test_an_address_that_leads_on(no_cache):
+    data, costs = big_zip(2)
+    with serving({"/store/7": data}, moved={"/set.zip": "/store/7"}) as site:
+        files = open_files(f"{site.url}/set.zip")
+        site.body_bytes = 0
+        assert read_case(files, "s0001") == unpacked(data, "s0001")
+        assert site.body_bytes <= 1.2 * costs[1]
+
+
 def test_nobody_there(no_cache):
     with serving({}) as site:
         url = site.url
