@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from explorer.archive import Archive, LocalFile
 from explorer.entry import Entry as Entry
@@ -160,7 +161,7 @@ def open_files(path: str | os.PathLike[str]) -> Files:
     url = chained["url"] if chained else given
     inside = (chained["inside"] or "").strip("/") if chained else ""
     if url.startswith("file://") or "://" not in url:
-        return _open_local(url.removeprefix("file://"), location, inside)
+        return _open_local(url2pathname(url.removeprefix("file://")), location, inside)
     try:
         if not chained and not url.lower().partition("?")[0].partition("#")[0].endswith(".zip"):
             return Files(location, RemoteFolder.open(url))
@@ -189,6 +190,8 @@ def _open_local(given: str, location: str, inside: str = "") -> Files:
         raise DatasetError(
             f"There is nothing at {location!r} (looked at {path}). Give the folder or zip of a data set."
         )
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise DatasetError(f"{location!r} is neither a folder nor a file.")
     try:
         archive = Archive(location, LocalFile.open(str(path)), remote=False)
         archive.findings()  # reads the directory

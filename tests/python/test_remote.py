@@ -2,6 +2,7 @@ import io
 import os
 import pickle
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -171,6 +172,15 @@ def test_another_length_is_another_file(no_cache, etag):
             files.read("s0000/mri.nii.gz")
 
 
+def test_a_change_that_only_the_bytes_tell_is_called_a_change(no_cache):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/changing/set.zip", big_zip(2)[0])
+    files = open_files("memory://changing/set.zip")
+    memory.pipe("/changing/set.zip", bytes(len(big_zip(2)[0])))
+    with pytest.raises(VolumeError, match="has changed since it was opened"):
+        files.read("s0000/mri.nii.gz")
+
+
 def test_a_new_version_is_never_served_from_the_cache():
     with serving({"/set.zip": big_zip(2)[0]}) as site:
         old = open_files(f"{site.url}/set.zip").read("s0000/mri.nii.gz")
@@ -309,6 +319,7 @@ def test_pickles_small_and_reads_in_another_process_and_after_a_fork(no_cache):
             return
         child = os.fork()
         if not child:
+            signal.alarm(60)
             os._exit(files.read("s0002/mri.nii.gz") != noise(400_000, 2))
         assert os.waitpid(child, 0)[1] == 0
 
