@@ -25,7 +25,9 @@ PORT = click.option(
 BROWSER = click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 THEME = click.option("--theme", type=click.Choice(["light", "dark"]), default="dark", help="Of the page.")
 WORKERS = click.option(
-    "--workers", type=click.IntRange(1, 1024), help="Worker processes; by default one per core."
+    "--workers",
+    type=click.IntRange(1, 1024),
+    help="Worker processes; by default one per core, or none where the data are small.",
 )
 
 
@@ -93,14 +95,22 @@ def serve(dataset: str, store: str | None, port: int, browser: bool, theme: str)
 @DATASET
 @STORE
 @WORKERS
+@click.option(
+    "--verify", is_flag=True, help="Read every case again, and say which are not as measured before."
+)
 @JSON
-def index(dataset: str, store: str | None, workers: int | None, as_json: bool) -> None:
+def index(dataset: str, store: str | None, workers: int | None, verify: bool, as_json: bool) -> None:
     """Measure every case that is new or changed."""
-    built = _index(dataset, store, workers=workers)
+    built = _index(dataset, store, workers=workers, verify=verify)
+    done = built.summary
     bad = [case for case, found in zip(built.cases["case"], built.cases["problems"], strict=True) if found]
     summary = {
         "store": str(built.store),
         "cases": len(built.cases),
+        "measured": done.measured,
+        "kept": done.kept,
+        "seconds": round(done.seconds, 3),
+        "differed": list(done.differed),
         "structures": int(built.structures["structure"].nunique()),
         "masks": int((built.structures["voxels"] > 0).sum()),
         "cases_with_problems": bad,
@@ -109,6 +119,9 @@ def index(dataset: str, store: str | None, workers: int | None, as_json: bool) -
         _print_json(summary)
         return
     click.echo(f"{summary['cases']} cases, {summary['masks']} masks that are not empty, in {built.store}")
+    click.echo(f"{done.measured} measured in {done.seconds:.1f} s, {done.kept} unchanged")
+    for line in done.differed:
+        click.echo(f"Not as measured before: {line}", err=True)
     if bad:
         click.echo(f"{len(bad)} cases with problems: run `explorer check {dataset}`.", err=True)
 
@@ -180,17 +193,15 @@ def check(dataset: str, store: str | None, as_json: bool) -> NoReturn:
     sys.exit(1 if found else 0)
 
 
-def _index(dataset: str, store: str | None, *, workers: int | None = None) -> Any:  # noqa: ANN401 - explorer.index.Index
+def _index(dataset: str, store: str | None, *, workers: int | None = None, verify: bool = False) -> Any:  # noqa: ANN401 - explorer.index.Index
     from explorer.dataset import open_dataset
     from explorer.index import build_index
 
-    opened = open_dataset(dataset)
-    if workers is None:
-        return build_index(opened, store)
-    import loky
-
-    with loky.ProcessPoolExecutor(max_workers=workers) as pool:
-        return build_index(opened, store, executor=pool)
+    try:
+        return build_index(open_dataset(dataset), store, workers=workers, verify=verify)
+    except KeyboardInterrupt:
+        click.echo("Stopped. What was measured is kept: the same command goes on from there.", err=True)
+        sys.exit(1)
 
 
 def _serve(dataset: str, store: str | None, **options: Any) -> None:  # noqa: ANN401

@@ -1,12 +1,14 @@
 """Measure every case once and keep the rows on disk; redo only what changed."""
 
 import os
-from collections.abc import Generator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
-from contextlib import ExitStack, suppress
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -20,20 +22,44 @@ from explorer.measure import Measures, measure_case
 from explorer.store import (
     add_part,
     default_store,
-    fingerprint,
     measured,
     merge,
+    part_names,
     prepare,
     read_manifest,
     read_so_far,
     read_tables,
 )
+from explorer.verify import comparison
 from explorer.volume import Volume, iter_masks, masks_grid, read_image
+from explorer.workers import Tasks, WorkerError, cores, one_by_one, spread, spread_over_processes
 
 SERIAL_BYTES = 64 * 2**20
 """Below this size of the data on disk, worker processes cost more time than they save."""
 
-_PART_SECONDS = 3.0
+_PARTS = 64
+_WRITING_SHARE = 0.05
+_LOG_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a build did.
+
+    Attributes
+    ----------
+    measured, kept
+        Cases measured by it, and cases whose rows were there.
+    seconds
+        How long it took.
+    differed
+        Of a build with `verify`: the cases that are not as they were measured before, and in what.
+    """
+
+    measured: int
+    kept: int
+    seconds: float
+    differed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +80,8 @@ class Index:
         What is wrong with the cases' files, one row each: ``case, structure, kind, what``.
     scores
         One row per case, predicted mask set and structure.
+    summary
+        What the build did that returned it; None when it was only opened.
     """
 
     store: Path
@@ -62,14 +90,25 @@ class Index:
     overlaps: pd.DataFrame
     findings: pd.DataFrame
     scores: pd.DataFrame
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a build is."""
+    """How far a build is.
+
+    Attributes
+    ----------
+    done, total
+        Cases.
+    differs
+        Of a build with `verify`: the case just measured, and in what it is not as it was measured
+        before; empty when it is.
+    """
 
     done: int
     total: int
+    differs: str = ""
 
 
 def build_index(
@@ -77,6 +116,8 @@ def build_index(
     store: str | os.PathLike[str] | None = None,
     *,
     executor: Executor | None = None,
+    workers: int | None = None,
+    verify: bool = False,
     progress: bool = True,
 ) -> Index:
     """Measure every case that is new or changed, and return the tables.
@@ -90,31 +131,43 @@ def build_index(
     executor
         Any `concurrent.futures.Executor`, such as that of ``dask.distributed``; by default worker
         processes of this machine, or none where the data are small.
+    workers
+        How many worker processes where no executor is given; 1 measures in this process.
+    verify
+        Whether to read all cases again, also those whose files have kept their sizes and times.
     progress
         Whether to show a progress bar.
 
     Raises
     ------
     StoreError
-        The store cannot be written, or holds the index of another data set.
+        The store cannot be written, holds the index of another data set, or a worker died.
     """
-    from tqdm.auto import tqdm
-
+    start = monotonic()
     folder = default_store(dataset) if store is None else Path(store)
     bar = None
-    for step in iter_build(dataset, folder, executor=executor):
-        # Made with the first step: where nothing has changed there is nothing to show.
-        bar = bar or tqdm(
-            total=step.total, unit="case", desc=f"Measuring {dataset.name}", disable=not progress
-        )
-        bar.update(step.done - bar.n)
-    if bar is not None:
-        bar.close()
-    return open_index(folder)
+    step = Progress(0, 0)
+    differed = []
+    steps = iter_build(dataset, folder, executor=executor, workers=workers, verify=verify)
+    with ExitStack() as stack:
+        stack.enter_context(closing(steps))
+        for step in steps:
+            # Made with the first step: where nothing has changed there is nothing to show.
+            bar = bar or stack.enter_context(_bar(step.total, f"Measuring {dataset.name}", progress))
+            bar.update(step.done - bar.n)
+            if step.differs:
+                differed.append(step.differs)
+    summary = Summary(step.total, len(dataset) - step.total, monotonic() - start, tuple(differed))
+    return replace(open_index(folder), summary=summary)
 
 
 def iter_build(
-    dataset: Dataset, store: Path, *, executor: Executor | None = None
+    dataset: Dataset,
+    store: Path,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    verify: bool = False,
 ) -> Generator[Progress, None, None]:
     """Build an index step by step; closing the generator stops it and keeps what was measured.
 
@@ -124,7 +177,7 @@ def iter_build(
         What to measure.
     store
         Folder of the index.
-    executor
+    executor, workers, verify
         As for `build_index`.
 
     Yields
@@ -135,24 +188,33 @@ def iter_build(
     Raises
     ------
     StoreError
-        The store cannot be written, or holds the index of another data set.
+        The store cannot be written, holds the index of another data set, or a worker died.
     """
     signatures = {case.id: case.signature() for case in dataset}
     manifest = read_manifest(store)
-    if manifest and manifest["fingerprint"] == fingerprint(signatures):
-        return
     known = measured(store)
-    todo = [case for case in dataset if known.get(case.id) != signatures[case.id]]
-    if manifest and manifest["dataset"] != dataset.name and known and len(todo) == len(dataset):
-        raise StoreError(
-            f"{store} holds the index of {manifest['dataset']!r} ({manifest['location']}), "
-            f"not of {dataset.name!r}: give another store."
-        )
+    todo = [case for case in dataset if verify or known.get(case.id) != signatures[case.id]]
+    if manifest and known and not any(signatures.get(case) == known[case] for case in known):
+        _refuse_another(dataset, store, manifest, known)
+    unmerged = manifest is None or part_names(store) or known.keys() != signatures.keys()
+    if not todo and not unmerged:
+        return
     prepare(store)
+    if unmerged:
+        merge(store, dataset, signatures)  # also says whose index it is, should the build be killed
     yield Progress(0, len(todo))
+    differences = comparison(read_tables(store)) if verify else None
     with ExitStack() as stack:
         stack.callback(merge, store, dataset, signatures)  # last, whatever happens before
-        yield from _measure_all(todo, signatures, store, executor, stack)
+        write = _writer(dataset, store, signatures, stack)
+        tasks = {case.id: (case, signatures[case.id]) for case in todo}
+        results = stack.enter_context(closing(_results(tasks, executor, workers)))
+        try:
+            for done, (_, found) in enumerate(results, start=1):
+                write(found)
+                yield Progress(done, len(todo), differences(_rows([found])) if differences else "")
+        except WorkerError as error:
+            raise StoreError(str(error)) from error
 
 
 def open_index(store: str | os.PathLike[str]) -> Index:
@@ -235,67 +297,91 @@ def measure(case: Case, signature: str) -> Measures:
     )
 
 
-def _measure_all(
-    todo: list[Case],
-    signatures: Mapping[str, str],
-    store: Path,
-    executor: Executor | None,
-    stack: ExitStack,
-) -> Generator[Progress, None, None]:
-    waiting: list[Measures] = []
-
-    def flush() -> None:
-        if waiting:
-            rows = {
-                "cases": [m.case for m in waiting],
-                "structures": [row for m in waiting for row in m.structures],
-                "overlaps": [row for m in waiting for row in m.overlaps],
-                "findings": [asdict(finding) for m in waiting for finding in m.findings],
-            }
-            add_part(store, rows)
-            waiting.clear()
-
-    stack.callback(flush)
-    if executor is None and sum(sum(case.sizes()) for case in todo) >= SERIAL_BYTES:
-        executor = _workers(stack)
-    written = monotonic()
-    for done, found in enumerate(_results(todo, signatures, executor, stack), start=1):
-        waiting.append(found)
-        if monotonic() - written > _PART_SECONDS:
-            flush()
-            written = monotonic()
-        yield Progress(done, len(todo))
-    flush()
-
-
-def _workers(stack: ExitStack) -> Executor:
-    # loky starts clean processes (no fork of a threaded kernel) and needs no __main__ guard.
-    import loky
-
-    pool = loky.ProcessPoolExecutor(max_workers=loky.cpu_count())
-    stack.callback(pool.shutdown, wait=True, kill_workers=True)
-    return pool  # type: ignore[no-any-return] # loky is untyped
+def _refuse_another(
+    dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: Mapping[str, str]
+) -> None:
+    """Refuse a store of which no row holds, unless all files of this very data set have changed."""
+    if manifest["dataset"] != dataset.name or known.keys().isdisjoint(dataset.cases):
+        raise StoreError(
+            f"{store} holds the index of {manifest['dataset']!r} ({manifest['location']}), "
+            f"not of {dataset.name!r} ({dataset.location}): give another store."
+        )
 
 
 def _results(
-    todo: list[Case], signatures: Mapping[str, str], executor: Executor | None, stack: ExitStack
-) -> Generator[Measures, None, None]:
-    if executor is None:
-        for case in todo:
-            yield measure(case, signatures[case.id])
-        return
-    futures: dict[Future[Measures], str] = {
-        executor.submit(measure, case, signatures[case.id]): case.id for case in todo
+    tasks: Tasks, executor: Executor | None, workers: int | None
+) -> Generator[tuple[str, Measures], None, None]:
+    if executor is not None:
+        return spread(measure, tasks, executor)
+    if workers is None:
+        size = sum(sum(case.sizes()) for case, _ in tasks.values())
+        workers = 1 if size < SERIAL_BYTES else cores()
+    if workers > 1:
+        return spread_over_processes(measure, tasks, workers)
+    return one_by_one(measure, tasks)
+
+
+def _writer(
+    dataset: Dataset, store: Path, signatures: Mapping[str, str], stack: ExitStack
+) -> Callable[[Measures], None]:
+    """Return a function that keeps what was measured; at the end the rest is written.
+
+    A case that takes seconds is on disk at once. Many small ones are written together, so that
+    writing them, and merging what was written, each take a twentieth of the time at most.
+    """
+    waiting: list[Measures] = []
+    next_part = next_merge = 0.0
+
+    def flush() -> None:
+        if waiting:
+            add_part(store, _rows(waiting))
+            waiting.clear()
+
+    def write(found: Measures) -> None:
+        nonlocal next_part, next_merge
+        waiting.append(found)
+        start = monotonic()
+        if start >= next_part:
+            flush()
+            next_part = _after(start)
+        start = monotonic()
+        if start >= next_merge and len(part_names(store)) >= _PARTS:
+            merge(store, dataset, signatures)
+            next_merge = _after(start)
+
+    stack.callback(flush)
+    return write
+
+
+def _after(start: float) -> float:
+    """Return when to do again what was begun at `start` and has just been done."""
+    now = monotonic()
+    return now + (now - start) / _WRITING_SHARE
+
+
+def _rows(measures: Sequence[Measures]) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "cases": [m.case for m in measures],
+        "structures": [row for m in measures for row in m.structures],
+        "overlaps": [row for m in measures for row in m.overlaps],
+        "findings": [asdict(finding) for m in measures for finding in m.findings],
     }
-    stack.callback(lambda: [future.cancel() for future in futures])
-    for future in as_completed(futures):
-        try:
-            yield future.result()
-        except BrokenExecutor as error:
-            raise StoreError(
-                f"A worker process died while {futures[future]} or another case was measured, most likely "
-                "for want of memory. What was measured is kept: build the index again with fewer workers."
-            ) from error
+
+
+def _bar(total: int, what: str, progress: bool) -> Any:  # noqa: ANN401 - of a notebook or a terminal
+    from tqdm.auto import tqdm
+
+    # A log file gets a line now and then, not ten a second.
+    live = sys.stderr.isatty() or "ipykernel" in sys.modules
+    seconds = 0.1 if live else _LOG_SECONDS
+    return tqdm(
+        total=total,
+        unit="case",
+        desc=what,
+        disable=not progress,
+        mininterval=seconds,
+        maxinterval=2 * seconds,
+    )
 
 
 def _index(store: Path, tables: Mapping[str, pa.Table]) -> Index:

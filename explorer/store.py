@@ -2,19 +2,24 @@
 
 A build adds *parts*: small tables, each written beside its name and then renamed. `merge` brings
 parts and tables together under a lock, so that two builds at once do no harm and a killed one
-leaves all it had measured.
+leaves all it had measured. Merged files are written to a folder that becomes ``next`` in one
+rename, and move from there to their places: a file in ``next`` is the newer one, and whoever
+holds the lock moves what a killed merge has left.
 """
 
 import json
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import platformdirs
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,18 +40,21 @@ TABLES: Mapping[str, pa.Schema] = {
 """Names of the files that a build writes, without ``.parquet``."""
 
 _BUILD = b"explorer_build"
+_NEXT = "next"
+_STRAY_SECONDS = 24 * 3600
 
 
 def default_store(dataset: Dataset) -> Path:
     """Return where a data set's index lies if nothing else is said.
 
-    Beside the data set as ``<name>.explorer``; where that place cannot be written, in the user's
-    cache.
+    Beside the data set as ``<name>.explorer``; where that place cannot be written and holds no
+    index, in the user's cache.
     """
     if "://" not in dataset.location and "::" not in dataset.location:
         place = Path(dataset.location).expanduser().resolve()
         beside = place.with_name(f"{place.name}.explorer")
-        if os.access(beside if beside.exists() else place.parent, os.W_OK):
+        found = beside if beside.exists() else place.parent
+        if (beside / "manifest.json").exists() or _can_write(found):
             return beside
         key = str(place)
     else:
@@ -63,24 +71,31 @@ def read_manifest(store: Path) -> dict[str, Any] | None:
     StoreError
         The index was made by another schema, or the manifest is damaged.
     """
-    path = store / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    manifest = None
+    for path in (store / _NEXT / "manifest.json", store / "manifest.json"):
+        try:
+            manifest = json.loads(path.read_text("utf-8"))
+            break
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"Cannot read {path}: {error}. Delete {store} and build the index again, or give another "
+                "folder as store."
+            ) from error
+    else:
         return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"Cannot read {path}: {error}. Delete {store} and build the index again.") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != schema.VERSION:
         found = manifest.get("schema") if isinstance(manifest, dict) else manifest
         raise StoreError(
             f"The index in {store} has schema {found!r}, this version of explorer needs {schema.VERSION}. "
-            "Delete the folder and build the index again."
+            "Delete the folder and build the index again, or give another folder as store."
         )
     return manifest
 
 
 def read_tables(store: Path) -> dict[str, pa.Table]:
-    """Return the tables of the last merge; both are of the same one.
+    """Return the tables of the last merge; all are of the same one.
 
     Raises
     ------
@@ -89,36 +104,40 @@ def read_tables(store: Path) -> dict[str, pa.Table]:
     """
     for _ in range(20):
         try:
-            found = {name: pq.read_table(store / f"{name}.parquet") for name in TABLES}
-        except FileNotFoundError as error:
+            found = {name: _read_newest(store, name) for name in TABLES}
+            if len({(t.schema.metadata or {}).get(_BUILD) for t in found.values()}) == 1:
+                return {name: found[name].cast(TABLES[name]) for name in TABLES}
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreError(f"No index in {store}: run `explorer index` or build_index first.") from error
-        except (OSError, pa.ArrowException) as error:
+        except PermissionError as error:
+            raise StoreError(f"Cannot read the index in {store}: {error}.") from error
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise StoreError(
-                f"The index in {store} is damaged ({error}). Delete it and build it again."
+                f"The index in {store} is damaged ({error}): build it again, which measures what is lost."
             ) from error
-        if len({(t.schema.metadata or {}).get(_BUILD) for t in found.values()}) == 1:
-            return {name: found[name].cast(TABLES[name]) for name in TABLES}
-        time.sleep(0.1)  # another process is between its two renames
+        time.sleep(0.1)  # another process is moving its tables to their places
     raise StoreError(f"The tables in {store} belong to different builds: build the index again.")
 
 
-def read_parts(store: Path) -> tuple[list[Path], dict[str, pa.Table]]:
-    """Return the parts that are whole, and their tables joined."""
-    names = sorted(
-        path.name.removesuffix(".cases.parquet") for path in (store / "parts").glob("*.cases.parquet")
-    )
-    tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
-    whole = []
-    for part in names:
-        paths = {name: store / "parts" / f"{part}.{name}.parquet" for name in TABLES}
+def read_parts(store: Path) -> tuple[list[Path], list[dict[str, pa.Table]]]:
+    """Return the files of the parts that are whole, and their tables, the oldest part first."""
+    paths: list[Path] = []
+    parts = []
+    for name in part_names(store):
+        files = {table: store / "parts" / f"{name}.{table}.parquet" for table in TABLES}
         try:
-            read = {name: pq.read_table(path).cast(TABLES[name]) for name, path in paths.items()}
-        except (OSError, pa.ArrowException):  # merged and removed by another build, or damaged
+            part = {table: _read(path).cast(TABLES[table]) for table, path in files.items()}
+        except (OSError, ValueError, pa.ArrowException):  # merged by another build, or damaged
             continue
-        whole += list(paths.values())
-        for name in TABLES:
-            tables[name].append(read[name])
-    return whole, {name: pa.concat_tables([TABLES[name].empty_table(), *tables[name]]) for name in TABLES}
+        paths += files.values()
+        parts.append(part)
+    return paths, parts
+
+
+def part_names(store: Path) -> list[str]:
+    """Return the names of the parts, the oldest first."""
+    found = (store / "parts").glob("*.cases.parquet")
+    return sorted(path.name.removesuffix(".cases.parquet") for path in found)
 
 
 def prepare(store: Path) -> None:
@@ -129,39 +148,32 @@ def prepare(store: Path) -> None:
     StoreError
         It cannot be written.
     """
-    try:
+    with _writing(store):
         (store / "parts").mkdir(parents=True, exist_ok=True)
-        _replace(store / "parts" / "writable", b"")
-        (store / "parts" / "writable").unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write the index to {store}: {error}. Give another folder as store."
-        ) from error
+        probe = store / "parts" / f"{uuid4().hex}.writable"
+        _replace(probe, b"")
+        probe.unlink(missing_ok=True)
 
 
 def add_part(store: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Write a part; it counts once its table of cases is there, which comes last."""
+    """Write a part; it counts once its table of cases is there, which comes last.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written.
+    """
     parts = store / "parts"
-    name = uuid4().hex
-    try:
+    name = f"{time.time_ns():020}-{uuid4().hex}"
+    with _writing(store):
         for table in sorted(TABLES, key=lambda table: table == "cases"):
             _write(schema.table(rows.get(table, ()), TABLES[table]), parts / f"{name}.{table}.parquet")
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write the index to {store}: {error}. Give another folder as store."
-        ) from error
 
 
 def measured(store: Path) -> dict[str, str]:
     """Return the signature under which each case was measured, parts included."""
-    tables = [read_parts(store)[1]["cases"]]
-    with suppress(StoreError):
-        tables.insert(0, read_tables(store)["cases"])
-    return {
-        case: signature
-        for table in tables
-        for case, signature in zip(table["case"].to_pylist(), table["signature"].to_pylist(), strict=True)
-    }
+    sources = [_old_tables(store), *read_parts(store)[1]]
+    return {case: signature for source in sources for case, signature in _signatures(source)}
 
 
 def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Table]:
@@ -174,12 +186,8 @@ def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Tabl
     signatures
         Of the cases' files as they are; rows of other cases or files are left out.
     """
-    parts = read_parts(store)[1]
-    try:
-        old = read_tables(store)
-    except StoreError:
-        old = {name: TABLES[name].empty_table() for name in TABLES}
-    return _joined(old, parts, signatures)
+    parts = read_parts(store)[1]  # before the tables, into which another build may merge them
+    return _joined([_old_tables(store), *parts], signatures)
 
 
 def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
@@ -199,31 +207,30 @@ def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
     StoreError
         The folder cannot be written.
     """
-    try:
+    with _writing(store):
         store.mkdir(parents=True, exist_ok=True)
         with FileLock(store / "lock", timeout=600):
-            paths = read_parts(store)[0]
-            joined = read_so_far(store, signatures)
-            build = uuid4().hex
-            for name, merged in joined.items():
-                _write(merged.replace_schema_metadata({_BUILD: build}), store / f"{name}.parquet")
-            rows = (joined["cases"][name].to_pylist() for name in ("case", "signature"))
+            _move_next(store)
+            paths, parts = read_parts(store)
+            joined = _joined([_old_tables(store), *parts], signatures)
             manifest = {
                 "schema": schema.VERSION,
                 "software": __version__,
                 "dataset": dataset.name,
                 "location": dataset.location,
-                "fingerprint": fingerprint(dict(zip(*rows, strict=True))),
+                "fingerprint": fingerprint(dict(_signatures(joined))),
             }
-            _replace(store / "manifest.json", json.dumps(manifest, indent=1).encode())
+            folder = store / f".{_NEXT}.{uuid4().hex}"
+            folder.mkdir()
+            build = uuid4().hex
+            for name, table in joined.items():
+                _write(table.replace_schema_metadata({_BUILD: build}), folder / f"{name}.parquet")
+            _replace(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
+            folder.rename(store / _NEXT)
+            _move_next(store)
             for path in paths:
                 path.unlink(missing_ok=True)
-    except Timeout as error:
-        raise StoreError(f"Another build holds the lock of {store} for over ten minutes.") from error
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write the index to {store}: {error}. Give another folder as store."
-        ) from error
+            _sweep(store / "parts")
 
 
 def fingerprint(signatures: Mapping[str, str]) -> str:
@@ -234,67 +241,130 @@ def fingerprint(signatures: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _joined(
-    old: Mapping[str, pa.Table], parts: Mapping[str, pa.Table], signatures: Mapping[str, str]
-) -> dict[str, pa.Table]:
-    cases = pa.concat_tables([old["cases"], parts["cases"]])
-    # Of rows for the same files the last one counts; a case has structures from one source only.
-    chosen: dict[str, int] = {}
-    for row, (case, signature) in enumerate(
-        zip(cases["case"].to_pylist(), cases["signature"].to_pylist(), strict=True)
-    ):
-        if signatures.get(case) == signature:
-            chosen[case] = row
-    order = pa.array([chosen[case] for case in sorted(chosen)], pa.int64())
-    split = old["cases"].num_rows
-    from_old = pa.array([case for case, row in chosen.items() if row < split], pa.string())
-    from_parts = pa.array([case for case, row in chosen.items() if row >= split], pa.string())
+def _joined(sources: Sequence[Mapping[str, pa.Table]], signatures: Mapping[str, str]) -> dict[str, pa.Table]:
+    """Take each case, with all its rows, from the last source that measured its files as they are."""
+    chosen = {
+        case: number
+        for number, source in enumerate(sources)
+        for case, signature in _signatures(source)
+        if signatures.get(case) == signature
+    }
+    of_source: list[list[str]] = [[] for _ in sources]
+    for case, number in chosen.items():
+        of_source[number].append(case)
 
-    def of(name: str, keys: list[str]) -> pa.Table:
-        kept = old[name].filter(pc.is_in(old[name]["case"], from_old))
-        new = parts[name].filter(pc.is_in(parts[name]["case"], from_parts))
-        joined = pa.concat_tables([kept, _last_of_each(new, keys)])
-        return joined.sort_by([(name, "ascending") for name in keys])
+    def of(name: str, keys: Sequence[str]) -> pa.Table:
+        kept = [
+            source[name].filter(pc.is_in(source[name]["case"], pa.array(cases, pa.string())))
+            for source, cases in zip(sources, of_source, strict=True)
+            if cases
+        ]
+        joined = pa.concat_tables([TABLES[name].empty_table(), *kept])
+        return joined.sort_by([(key, "ascending") for key in keys])
 
-    structures = of("structures", ["case", "mask_set", "structure"])
     return {
-        "cases": cases.take(order),
-        "structures": _with_missing(structures, sorted(chosen)),
+        "cases": of("cases", ["case"]),
+        "structures": _with_missing(of("structures", ["case"]), sorted(chosen)),
         "overlaps": of("overlaps", schema.OVERLAPS.names),
         "findings": of("findings", schema.FINDINGS.names),
     }
 
 
-def _last_of_each(rows: pa.Table, keys: list[str]) -> pa.Table:
-    """Drop rows of a case that two builds have measured: they are the same."""
-    numbered = rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
-    last = numbered.group_by(keys).aggregate([("row", "max")])["row_max"]
-    return rows.take(last.sort())
-
-
 def _with_missing(structures: pa.Table, cases: Sequence[str]) -> pa.Table:
     """Add a row with status ``missing`` for each structure that other cases have a mask for."""
-    structures = structures.filter(pc.not_equal(structures["status"], "missing"))
-    keys = {
-        (c, m, s)
-        for c, m, s in zip(
-            *(structures[k].to_pylist() for k in ("case", "mask_set", "structure")), strict=True
-        )
+    structures = structures.filter(pc.not_equal(structures["status"], "missing")).combine_chunks()
+    pairs = structures.group_by(["mask_set", "structure"]).aggregate([])
+    numbered = pairs.append_column("pair", pa.array(np.arange(pairs.num_rows)))
+    # A left join reorders rows, which does not matter: each is one place in a table of all.
+    rows = structures.select(["case", "mask_set", "structure"]).join(numbered, ["mask_set", "structure"])
+    case = pc.index_in(rows["case"], pa.array(cases, pa.string())).to_numpy()
+    there = np.zeros((len(cases), pairs.num_rows), bool)
+    there[case, rows["pair"].to_numpy()] = True
+    case, pair = np.nonzero(~there)
+    absent = {
+        "case": pa.array(cases, pa.string()).take(pa.array(case)),
+        "mask_set": pairs["mask_set"].take(pa.array(pair)),
+        "structure": pairs["structure"].take(pa.array(pair)),
+        "status": pa.array(np.full(len(case), "missing", object), pa.string()),
     }
-    expected = {(mask_set, name) for _, mask_set, name in keys}
-    rows = [
-        {"case": case, "mask_set": mask_set, "structure": name, "status": "missing"}
-        for case in cases
-        for mask_set, name in expected
-        if (case, mask_set, name) not in keys
-    ]
-    joined = pa.concat_tables([structures, schema.table(rows, schema.STRUCTURES)])
+    none = {name: pa.nulls(len(case), schema.STRUCTURES.field(name).type) for name in structures.column_names}
+    missing = pa.table({**none, **absent}, schema=schema.STRUCTURES)
+    joined = pa.concat_tables([structures, missing])
     return joined.sort_by([(name, "ascending") for name in ("case", "mask_set", "structure")])
+
+
+def _signatures(source: Mapping[str, pa.Table]) -> Iterator[tuple[str, str]]:
+    columns = (source["cases"][name].to_pylist() for name in ("case", "signature"))
+    return zip(*columns, strict=True)
+
+
+def _old_tables(store: Path) -> dict[str, pa.Table]:
+    """Return the tables, or empty ones where there are none or they are damaged."""
+    try:
+        return read_tables(store)
+    except StoreError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
+        return {name: TABLES[name].empty_table() for name in TABLES}
+
+
+def _move_next(store: Path) -> None:
+    """Bring merged files to their places; only with the lock held."""
+    for stray in store.glob(f".{_NEXT}.*"):
+        shutil.rmtree(stray, ignore_errors=True)
+    folder = store / _NEXT
+    if folder.exists():
+        for name in (*(f"{table}.parquet" for table in TABLES), "manifest.json"):
+            with suppress(FileNotFoundError):  # a killed merge had moved it
+                (folder / name).replace(store / name)
+        shutil.rmtree(folder)
+
+
+def _sweep(parts: Path) -> None:
+    """Remove what killed builds have left half written, and damaged parts."""
+    too_old = time.time() - _STRAY_SECONDS
+    for path in parts.glob("*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < too_old:
+                path.unlink()
+
+
+@contextmanager
+def _writing(store: Path) -> Iterator[None]:
+    try:
+        yield
+    except Timeout as error:
+        raise StoreError(f"Another build holds the lock of {store} for over ten minutes.") from error
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write the index to {store}: {error}. What was measured before is kept. "
+            "Give another folder as store, or make this one writable with room in it."
+        ) from error
+
+
+def _can_write(folder: Path) -> bool:
+    # os.access answers by permissions, which say little for root or on a network drive.
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _read_newest(store: Path, name: str) -> pa.Table:
+    with suppress(FileNotFoundError):
+        return _read(store / _NEXT / f"{name}.parquet")
+    return _read(store / f"{name}.parquet")
+
+
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read()
 
 
 def _write(table: pa.Table, path: Path) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     _replace(path, sink.getvalue())
 
 

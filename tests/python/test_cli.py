@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -94,10 +95,14 @@ def test_a_store_that_cannot_be_written_is_named(write, run, tmp_path: Path):
 def test_a_read_only_data_set_is_indexed_in_the_cache(
     write, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Root may write anywhere, so the question whether a place can be written is answered here."""
+    """Root may write anywhere, so the answer of a read-only place is given here."""
+
+    def refuse(**where: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(where["dir"]))
+
     root = write({"s0001": LIVER})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("explorer.store.os.access", lambda *_: False)
+    monkeypatch.setattr("explorer.store.tempfile.TemporaryFile", refuse)
     done = run("index", root, "--json")
     assert done.exit_code == 0
     assert Path(json.loads(done.stdout)["store"]).is_relative_to(tmp_path / "cache")

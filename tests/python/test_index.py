@@ -1,4 +1,4 @@
-import os
+import errno
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -185,6 +185,10 @@ def test_the_default_store_is_beside_the_data_or_in_the_cache(
     dataset = open_dataset(write(SIX))
     assert default_store(dataset) == (tmp_path / "set.explorer").resolve()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    def refuse(**where: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(where["dir"]))
+
+    monkeypatch.setattr("explorer.store.tempfile.TemporaryFile", refuse)
     assert default_store(dataset).name.startswith("set-")
     assert default_store(dataset).parent != tmp_path

@@ -1,0 +1,205 @@
+"""Spread work over processes of this machine, or over any executor.
+
+Submission is bounded, so that results never pile up, and a worker that dies costs no more than
+the task that killed it.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import contextmanager
+from itertools import islice
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from explorer.errors import ExplorerError
+
+Result = TypeVar("Result")
+Tasks = Mapping[str, tuple[Any, ...]]
+"""Arguments of each task by its name, in the order in which they are to be done."""
+
+AHEAD = 512
+"""Most tasks submitted and not yet taken: enough for a large cluster, small in memory."""
+
+ONE_THREAD: Mapping[str, str] = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""Environment of a worker: there is one per core, so each may use one thread."""
+
+
+class WorkerError(ExplorerError):
+    """Tasks were not done, for no fault that they could report themselves.
+
+    Parameters
+    ----------
+    message
+        What happened.
+    suspects
+        Names of the tasks that may have been under way, the likeliest first.
+    """
+
+    def __init__(self, message: str, suspects: Iterable[str]) -> None:
+        super().__init__(message)
+        self.suspects = tuple(suspects)
+
+
+def cores() -> int:
+    """Return how many cores this process may use, in a container too."""
+    import loky
+
+    return int(loky.cpu_count())
+
+
+def one_by_one(work: Callable[..., Result], tasks: Tasks) -> Generator[tuple[str, Result], None, None]:
+    """Do tasks in this process; as `spread` otherwise."""
+    for name, arguments in tasks.items():
+        yield name, work(*arguments)
+
+
+def spread(
+    work: Callable[..., Result], tasks: Tasks, executor: Executor
+) -> Generator[tuple[str, Result], None, None]:
+    """Do tasks in an executor; closing the generator cancels what has not begun.
+
+    Parameters
+    ----------
+    work
+        A function that pickles, called with the arguments of a task.
+    tasks
+        What to do.
+    executor
+        Any `concurrent.futures.Executor`; it is left running.
+
+    Yields
+    ------
+    tuple
+        Name and result of each task, as they are done.
+
+    Raises
+    ------
+    WorkerError
+        A worker died, or the executor cannot do the work.
+    """
+    waiting: dict[Future[Result], str] = {}
+    done: SimpleQueue[Future[Result]] = SimpleQueue()
+    left = iter(tasks.items())
+    try:
+        while True:
+            for name, arguments in islice(left, AHEAD - len(waiting)):
+                try:
+                    future = executor.submit(work, *arguments)
+                except RuntimeError as error:  # a broken executor, or one that was shut down
+                    raise _failure(error, name, waiting.values()) from error
+                waiting[future] = name
+                future.add_done_callback(done.put)
+            if not waiting:
+                return
+            future = done.get()
+            failed = CancelledError() if future.cancelled() else future.exception()
+            if failed is not None:
+                raise _failure(failed, waiting[future], waiting.values()) from failed
+            yield waiting.pop(future), future.result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def spread_over_processes(
+    work: Callable[..., Result], tasks: Tasks, workers: int
+) -> Generator[tuple[str, Result], None, None]:
+    """Do tasks in processes of this machine; closing the generator ends these.
+
+    When a worker dies, the tasks that may have killed it are done one at a time, and then all
+    others.
+
+    Parameters
+    ----------
+    work, tasks
+        As for `spread`.
+    workers
+        How many processes.
+
+    Yields
+    ------
+    tuple
+        Name and result of each task, as they are done.
+
+    Raises
+    ------
+    WorkerError
+        At the end: these tasks have killed their worker each time.
+    """
+    left = dict(tasks)
+    deadly: list[str] = []
+    while left:
+        try:
+            with _pool(min(workers, len(left))) as pool:
+                for name, result in spread(work, left.copy(), pool):
+                    del left[name]
+                    yield name, result
+            continue
+        except WorkerError as error:
+            if not isinstance(error.__cause__, BrokenExecutor):
+                raise
+            # An executor starts tasks in their order, and takes a few more than it has workers.
+            suspects = error.suspects[: 2 * workers]
+        for name in suspects:
+            try:
+                with _pool(1) as pool:
+                    yield from spread(work, {name: left[name]}, pool)
+            except WorkerError as error:
+                if not isinstance(error.__cause__, BrokenExecutor):
+                    raise
+                deadly.append(name)
+            del left[name]
+    if deadly:
+        raise WorkerError(_named(deadly), deadly)
+
+
+@contextmanager
+def _pool(workers: int) -> Generator[Executor, None, None]:
+    # loky starts clean processes (no fork of a threaded kernel) and needs no __main__ guard.
+    import loky
+
+    pool = loky.ProcessPoolExecutor(
+        max_workers=workers, initializer=_begin, initargs=(os.getpid(),), env=dict(ONE_THREAD)
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, kill_workers=True)
+
+
+def _begin(parent: int) -> None:
+    """Make a worker leave Ctrl-C to its parent, and end when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "getppid") and os.name == "posix":
+        threading.Thread(target=_end_with, args=(parent,), name="explorer-parent", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _failure(error: BaseException, name: str, under_way: Iterable[str]) -> WorkerError:
+    if isinstance(error, BrokenExecutor):
+        suspects = list(dict.fromkeys(under_way)) or [name]
+        return WorkerError(_named(suspects), suspects)
+    return WorkerError(
+        f"The executor did not measure {name}: {type(error).__name__}: {error}. What was measured is kept: "
+        "build the index again, which goes on from there.",
+        [name],
+    )
+
+
+def _named(cases: list[str]) -> str:
+    shown = ", ".join(cases[:4]) + (f" or {len(cases) - 4} others" if len(cases) > 4 else "")
+    return (
+        f"A worker process died while it measured {shown}, most likely for want of memory. What was measured "
+        "is kept: build the index again, with fewer workers."
+    )
