@@ -60,9 +60,9 @@ def one_by_one(work: Callable[..., Result], tasks: Tasks) -> Generator[tuple[str
 
 
 def spread(
-    work: Callable[..., Result], tasks: Tasks, executor: Executor
+    work: Callable[..., Result], tasks: Tasks, executor: Executor, *, cancel: bool = True
 ) -> Generator[tuple[str, Result], None, None]:
-    """Do tasks in an executor; closing the generator cancels what has not begun.
+    """Do tasks in an executor.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ def spread(
         What to do.
     executor
         Any `concurrent.futures.Executor`; it is left running.
+    cancel
+        Whether closing the generator cancels what has not begun.
 
     Yields
     ------
@@ -103,8 +105,9 @@ def spread(
                 raise _failure(failed, waiting[future], waiting.values()) from failed
             yield waiting.pop(future), future.result()
     finally:
-        for future in waiting:
-            future.cancel()
+        if cancel:
+            for future in waiting:
+                future.cancel()
 
 
 def spread_over_processes(
@@ -137,7 +140,7 @@ def spread_over_processes(
     while left:
         try:
             with _pool(min(workers, len(left))) as pool:
-                for name, result in spread(work, left.copy(), pool):
+                for name, result in spread(work, left.copy(), pool, cancel=False):
                     del left[name]
                     yield name, result
             continue
@@ -149,7 +152,7 @@ def spread_over_processes(
         for name in suspects:
             try:
                 with _pool(1) as pool:
-                    yield from spread(work, {name: left[name]}, pool)
+                    yield from spread(work, {name: left[name]}, pool, cancel=False)
             except WorkerError as error:
                 if not isinstance(error.__cause__, BrokenExecutor):
                     raise
@@ -170,6 +173,7 @@ def _pool(workers: int) -> Generator[Executor, None, None]:
     try:
         yield pool
     finally:
+        # Its manager thread does not bear futures that are cancelled at the same time.
         pool.shutdown(wait=True, kill_workers=True)
 
 
