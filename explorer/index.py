@@ -32,7 +32,7 @@ from explorer.store import (
 )
 from explorer.verify import comparison
 from explorer.volume import Volume, iter_masks, masks_grid, read_image
-from explorer.workers import Tasks, WorkerError, cores, one_by_one, spread, spread_over_processes
+from explorer.workers import WorkerError, cores, do
 
 SERIAL_BYTES = 64 * 2**20
 """Below this size of the data on disk, worker processes cost more time than they save."""
@@ -102,8 +102,7 @@ class Progress:
     done, total
         Cases.
     differs
-        Of a build with `verify`: the case just measured, and in what it is not as it was measured
-        before; empty when it is.
+        Of a build with `verify`: in what the case just measured is not as it was before.
     """
 
     done: int
@@ -208,7 +207,8 @@ def iter_build(
         stack.callback(merge, store, dataset, signatures)  # last, whatever happens before
         write = _writer(dataset, store, signatures, stack)
         tasks = {case.id: (case, signatures[case.id]) for case in todo}
-        results = stack.enter_context(closing(_results(tasks, executor, workers)))
+        where = (workers or _default_workers(todo)) if executor is None else executor
+        results = stack.enter_context(closing(do(measure, tasks, where)))
         try:
             for done, (_, found) in enumerate(results, start=1):
                 write(found)
@@ -308,17 +308,8 @@ def _refuse_another(
         )
 
 
-def _results(
-    tasks: Tasks, executor: Executor | None, workers: int | None
-) -> Generator[tuple[str, Measures], None, None]:
-    if executor is not None:
-        return spread(measure, tasks, executor)
-    if workers is None:
-        size = sum(sum(case.sizes()) for case, _ in tasks.values())
-        workers = 1 if size < SERIAL_BYTES else cores()
-    if workers > 1:
-        return spread_over_processes(measure, tasks, workers)
-    return one_by_one(measure, tasks)
+def _default_workers(cases: Sequence[Case]) -> int:
+    return cores() if sum(sum(case.sizes()) for case in cases) >= SERIAL_BYTES else 1
 
 
 def _writer(
@@ -326,8 +317,8 @@ def _writer(
 ) -> Callable[[Measures], None]:
     """Return a function that keeps what was measured; at the end the rest is written.
 
-    A case that takes seconds is on disk at once. Many small ones are written together, so that
-    writing them, and merging what was written, each take a twentieth of the time at most.
+    A case that takes long is on disk at once. Small ones are written together, so that writing,
+    and merging what was written, each take a twentieth of the time at most.
     """
     waiting: list[Measures] = []
     next_part = next_merge = 0.0
@@ -372,8 +363,7 @@ def _bar(total: int, what: str, progress: bool) -> Any:  # noqa: ANN401 - of a n
     from tqdm.auto import tqdm
 
     # A log file gets a line now and then, not ten a second.
-    live = sys.stderr.isatty() or "ipykernel" in sys.modules
-    seconds = 0.1 if live else _LOG_SECONDS
+    seconds = 0.1 if sys.stderr.isatty() or "ipykernel" in sys.modules else _LOG_SECONDS
     return tqdm(
         total=total,
         unit="case",

@@ -53,10 +53,20 @@ def cores() -> int:
     return int(loky.cpu_count())
 
 
-def one_by_one(work: Callable[..., Result], tasks: Tasks) -> Generator[tuple[str, Result], None, None]:
-    """Do tasks in this process; as `spread` otherwise."""
-    for name, arguments in tasks.items():
-        yield name, work(*arguments)
+def do(
+    work: Callable[..., Result], tasks: Tasks, where: Executor | int
+) -> Generator[tuple[str, Result], None, None]:
+    """Do tasks in an executor, in as many processes, or in this process where that is one.
+
+    See `spread` and `spread_over_processes`.
+    """
+    if not isinstance(where, int):
+        yield from spread(work, tasks, where)
+    elif where > 1:
+        yield from spread_over_processes(work, tasks, where)
+    else:
+        for name, arguments in tasks.items():
+            yield name, work(*arguments)
 
 
 def spread(
