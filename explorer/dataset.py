@@ -14,9 +14,10 @@ from typing import Literal
 
 import pandas as pd
 
+from explorer.delimited import MAX_BYTES
 from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
-from explorer.findings import Finding
+from explorer.findings import Finding, shown
 from explorer.metadata import read_table
 
 IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
@@ -210,9 +211,14 @@ def _metadata(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     index = pd.Index(list(cases), name="case", dtype=str)
     nothing = pd.DataFrame(index=index)
-    if not any(e.name == "meta.csv" and not e.is_dir for e in top):
+    entry = next((e for e in top if e.name == "meta.csv" and not e.is_dir), None)
+    if entry is None:
         what = f"No meta.csv in {root or files.location}: cases are shown without metadata."
         problems.append(Finding("no_meta", what))
+        return nothing, nothing
+    if entry.size > MAX_BYTES:  # not even read
+        what = f"meta.csv has {entry.size:,} bytes; more than {MAX_BYTES:,} is not a table of cases."
+        problems.append(Finding("meta_unreadable", f"{what} Cases are shown without metadata."))
         return nothing, nothing
     try:
         table = read_table(files.read(_join(root, "meta.csv")))
@@ -225,8 +231,8 @@ def _metadata(
         Finding("case_without_row", "The case has no row in meta.csv.", c) for c in cases if c not in rows
     ]
     problems += [
-        Finding("row_without_case", f"meta.csv has a row {row!r} but there is no such case.", str(row))
-        for row in table.raw.index
+        Finding("row_without_case", f"meta.csv has a row {shown(row)} but there is no such case.", row)
+        for row in map(str, table.raw.index)
         if row not in cases
     ]
     return table.typed.reindex(index), table.raw

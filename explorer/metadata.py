@@ -1,11 +1,8 @@
 """``meta.csv`` to typed columns: units in their names, spellings folded, oddities reported.
 
-The file is hostile until checked: delimiter, encoding and ragged rows are found out, nothing is
-evaluated, and what cannot be understood becomes missing and a note.
+Nothing in the file is evaluated; what cannot be understood becomes missing and a note.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,14 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from explorer.errors import DatasetError
-from explorer.findings import Finding
+from explorer.delimited import distinct, read_rows
+from explorer.findings import Finding, shown
 
 MISSING = {"", "nan", "none", "null", "n/a", "na", "-", "?"}
 """Texts that stand for a missing value, in lower case."""
-
-MAX_BYTES = 256 * 2**20
-"""Larger tables are refused."""
 
 _FIELD_STRENGTHS_T = (0.2, 0.35, 0.55, 1.0, 1.5, 3.0, 7.0)
 _MANUFACTURERS = {"siemens": "siemens", "philips": "philips", "ge": "ge", "general electric": "ge"}
@@ -63,92 +57,37 @@ def read_table(data: bytes, where: str = "meta.csv") -> Table:
     DatasetError
         The file is empty, too large or has no header row.
     """
-    if len(data) > MAX_BYTES:
-        raise DatasetError(
-            f"{where} has {len(data):,} bytes; more than {MAX_BYTES:,} is not a table of cases."
-        )
-    text = _decode(data)
-    lines = text.splitlines()
-    header = next((line for line in lines if line.strip()), None)
-    if header is None:
-        raise DatasetError(f"{where} is empty: it needs a header row whose first column names the case.")
-    delimiter = max(";,\t|", key=header.count)
-    csv.field_size_limit(1_000_000)
-    try:
-        rows = [
-            row
-            for row in csv.reader(io.StringIO(text), delimiter=delimiter)
-            if any(cell.strip() for cell in row)
-        ]
-    except csv.Error as error:
-        raise DatasetError(f"{where} is not a table: {error}.") from error
-    columns = _unique([name.strip() or f"column_{i + 1}" for i, name in enumerate(rows[0])])
-    table = Table(pd.DataFrame())
-    cells = []
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(columns):
-            name = row[0].strip() if row else ""
-            table.notes.append(
-                Finding(
-                    "meta_cells",
-                    f"{where} row {number} has {len(row)} cells where the header has {len(columns)}.",
-                    name,
-                )
-            )
-        cells.append([cell.strip() for cell in (*row, *[""] * len(columns))][: len(columns)])
-    frame = pd.DataFrame(cells, columns=columns, dtype=str)
-    identity = "image_id" if "image_id" in columns else columns[0]
+    rows = read_rows(data, where)
+    table = Table(pd.DataFrame(), notes=rows.notes)
+    frame = pd.DataFrame(rows.cells, columns=rows.columns, dtype=str)
+    identity = "image_id" if "image_id" in rows.columns else rows.columns[0]
     frame.index = pd.Index(frame.pop(identity), name="case", dtype=str)
-    repeated = frame.index[frame.index.duplicated()].unique()
-    for case in repeated:
-        table.notes.append(
-            Finding(
-                "meta_repeated",
-                f"{where} has {int((frame.index == case).sum())} rows for it; the first counts.",
-                str(case),
-            )
-        )
-    table.raw = frame[~frame.index.duplicated()]
+    repeated = frame.index.duplicated()
+    if repeated.any():
+        counts = frame.index[frame.index.isin(frame.index[repeated])].value_counts(sort=False)
+        for case, count in counts.items():
+            what = f"{where} has {count:,} rows for {shown(str(case))}; the first counts."
+            table.notes.append(Finding("meta_repeated", what, str(case)))
+    table.raw = frame[~repeated]
     table.typed = _typed(table.raw, table.notes)
     return table
 
 
-def _decode(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    return text.replace("\x00", "")
-
-
-def _unique(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return result
-
-
 def _typed(raw: pd.DataFrame, notes: list[Finding]) -> pd.DataFrame:
-    columns: dict[str, pd.Series] = {}
-    for name in raw.columns:
-        texts = raw[name].map(_or_none).astype(object)
-        if name in _TIMES:
-            continue
-        target, convert = _KNOWN.get(name, (name, None))
-        if target in columns or (target != name and target in raw.columns):
-            target = name
-        if convert is None:
-            columns[target] = _guess(texts)
-        else:
-            columns[target] = convert(texts, name, notes)
     times = {name: raw[name] for name in _TIMES if name in raw.columns}
-    if times:
-        columns |= _times_ms(times, notes)
-    return pd.DataFrame(columns, index=raw.index)
+    columns: dict[str, pd.Series] = _times_ms(times, notes) if times else {}
+    targets: dict[str, str] = {}
+    for name in raw.columns.difference(list(_TIMES), sort=False):
+        target = _KNOWN.get(name, (name, _text))[0]
+        taken = target in targets.values() or (target != name and target in raw.columns)
+        targets[name] = name if taken else target
+    # A column of the file may bear the name of one that is made here.
+    unlike = distinct([*columns, *targets.values()])[len(columns) :]
+    own: dict[str, pd.Series] = {}
+    for name, target in zip(targets, unlike, strict=True):
+        texts = raw[name].map(_or_none).astype(object)
+        own[target] = _KNOWN[name][1](texts, name, notes) if name in _KNOWN else _guess(texts)
+    return pd.DataFrame(own | columns, index=raw.index)
 
 
 def _or_none(text: str) -> str | None:
@@ -183,7 +122,7 @@ def _numbers(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
     values = texts.map(lambda text: _number(text) if isinstance(text, str) else float("nan")).astype(float)
     for case in texts.index[texts.notna() & ~np.isfinite(values)]:
         notes.append(
-            Finding("meta_number", f"meta.csv: {column} {texts[case]!r} is not a number.", str(case))
+            Finding("meta_number", f"meta.csv: {column} {shown(texts[case])} is not a number.", str(case))
         )
     return values.where(np.isfinite(values))
 
@@ -196,7 +135,7 @@ def _field_strength(texts: pd.Series, column: str, notes: list[Finding]) -> pd.S
             near = (n for n in _FIELD_STRENGTHS_T if abs(field_t - n) <= 0.05 * n)
             found.append(next(near, round(field_t, 2)))
         else:
-            what = f"meta.csv: {column} {text!r} is no field strength in tesla or gauss."
+            what = f"meta.csv: {column} {shown(text)} is no field strength in tesla or gauss."
             notes.append(Finding("meta_number", what, str(case)))
             found.append(float("nan"))
     return pd.Series(found, index=texts.index, dtype=float)
@@ -245,11 +184,13 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.S
     seconds = ((values > 0) & (values < 0.5)).any(axis=1).to_numpy()
     cases = [str(case) for case in values.index]
     for row in np.flatnonzero(seconds):
-        given = ", ".join(f"{name} {texts[name].iloc[row]!r}" for name in raw if texts[name].iloc[row])
+        given = ", ".join(f"{name} {shown(texts[name].iloc[row])}" for name in raw if isinstance(texts[name].iloc[row], str))
         what = f"meta.csv: {given} read as seconds (a value below 0.5 cannot be milliseconds)."
         notes.append(Finding("meta_unit", what, cases[row]))
     factor = np.where(seconds, 1000.0, 1.0)
-    result = {f"{name}_ms": (values[name] * factor).round(6) for name in raw}
+    with np.errstate(over="ignore"):
+        values = (values * factor[:, None]).replace([np.inf, -np.inf], np.nan).round(6)
+    result = {f"{name}_ms": values[name] for name in raw}
     unit = pd.Series("milliseconds", index=values.index, dtype=object)
     unit[seconds] = "seconds"
     unit[values.isna().all(axis=1).to_numpy()] = None
