@@ -165,32 +165,53 @@ def stats(dataset: str, store: str | None, all_masks: bool, as_json: bool) -> No
 @main.command(epilog=EXIT_CODES)
 @DATASET
 @STORE
+@click.option("--all", "every", is_flag=True, help="Show every finding, not the first ten of a kind.")
+@click.option("--published", is_flag=True, help="List the publication's figures beside those found.")
 @JSON
-def check(dataset: str, store: str | None, as_json: bool) -> NoReturn:
-    """List what is wrong with DATASET; exit 1 when there is anything."""
+def check(dataset: str, store: str | None, every: bool, published: bool, as_json: bool) -> NoReturn:
+    """Tell whether DATASET can be trusted; exit 1 when there are errors.
+
+    Files, geometry, masks, meta.csv, and the figures of the publication where it is a published
+    data set. Warnings and notes alone are no failure. The JSON has everything.
+    """
+    from explorer import checks, publication
     from explorer.dataset import open_dataset
+    from explorer.listing import findings_text, published_text
 
     opened = open_dataset(dataset)
     built = _index(dataset, store)
-    found = [{"severity": p.severity, "case": p.case, "what": p.what} for p in opened.problems]
-    for case, problems in zip(built.cases["case"], built.cases["problems"], strict=True):
-        found += [{"severity": "error", "case": case, "what": problem} for problem in problems]
-    missing = built.structures[built.structures["status"] == "missing"]
-    for case, rows in missing.groupby("case"):
-        names = ", ".join(rows["structure"].head(5)) + (" ..." if len(rows) > 5 else "")
-        what = f"{len(rows)} masks that other cases have are missing: {names}"
-        found.append({"severity": "warning", "case": str(case), "what": what})
+    found = checks.check(opened, built)
+    known = checks.recognise(opened, built)
+    key = known.version.key if known.version else None
+    figures = publication.compare(checks.cohort_of(opened, built), key)
     if as_json:
-        _print_json({"cases": len(opened), "problems": found})
-    else:
-        for problem in found:
-            click.echo(f"{problem['severity']:8} {problem['case'] or '-':12} {problem['what']}")
-        click.echo(
-            f"{len(found)} problems in {len(opened)} cases."
-            if found
-            else f"No problem in {len(opened)} cases."
+        _print_json(
+            {
+                "cases": len(opened),
+                "version": {
+                    "key": key,
+                    "title": known.version.title if known.version else None,
+                    "doi": known.version.doi if known.version else None,
+                    "sure": known.sure,
+                    "why": known.why,
+                },
+                "counts": {name: sum(f.severity == name for f in found) for name in checks.SEVERITIES},
+                "findings": checks.frame(found).to_dict("records"),
+                "published": json.loads(figures.to_json(orient="records")),
+            }
         )
-    sys.exit(1 if found else 0)
+    else:
+        title = known.version.title if known.version else "No published data set"
+        click.echo(f"{title} ({known.sure}): {known.why}")
+        printed = figures["same"].notna()
+        if printed.any():
+            same = int(figures["same"].eq(True).sum())
+            hint = "" if published else "; --published lists them"
+            click.echo(f"{same} of {printed.sum()} published figures are reproduced{hint}")
+        click.echo(findings_text(found, len(opened), every=every))
+        if published:
+            click.echo(f"\nFound and published figures\n\n{published_text(figures)}")
+    sys.exit(1 if any(finding.severity == "error" for finding in found) else 0)
 
 
 def _index(dataset: str, store: str | None, *, workers: int | None = None, verify: bool = False) -> Any:  # noqa: ANN401 - explorer.index.Index

@@ -125,6 +125,32 @@ class Dataset:
         except KeyError:
             raise UnknownName("case", case, self.cases) from None
 
+    def check(self, store: str | os.PathLike[str] | None = None, progress: bool = True) -> pd.DataFrame:
+        """Find out whether the data set can be trusted, in one pass over its voxels.
+
+        Parameters
+        ----------
+        store
+            Folder of the index, by default `explorer.store.default_store`; one that is there is
+            used again, and only cases that are new or changed are read.
+        progress
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``severity`` (error, warning, note), ``case``, ``structure`` (both empty where it is
+            about all or several), ``kind``, ``what``, ``advice``; worst first.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written, or holds the index of another data set.
+        """
+        from explorer.checks import check_dataset
+
+        return check_dataset(self, store, progress)
+
 
 def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     """Open a data set without reading any image.

@@ -4,7 +4,7 @@ Whoever comes across something odd makes a `Finding` of a known kind. How bad th
 to do about it stand here only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -70,26 +70,41 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # Checks over the tables; thresholds are in explorer.checks
         "image_empty": Kind("error", "Write the image again from its source: there is nothing in it."),
         "image_constant": Kind("warning", "Write the image again from its source: it shows nothing."),
-        "image_nonfinite": Kind("warning", "They are left out of all measures; export the image without them."),
+        "image_nonfinite": Kind(
+            "warning", "They are left out of all measures; export the image without them."
+        ),
         "image_repeated": Kind("warning", "Keep one of the cases, or put the right image in its place."),
-        "left_right": Kind("warning", _SEE + " Either the names or the image's left and right are exchanged."),
+        "left_right": Kind(
+            "warning", _SEE + " Either the names or the image's left and right are exchanged."
+        ),
         "mask_in_background": Kind("warning", _SEE + " The mask may belong to another image."),
-        "mask_meets_background": Kind("note", _SEE + " A mask over zeros is normal where the image was cropped."),
+        "mask_meets_background": Kind(
+            "note", _SEE + " A mask over zeros is normal where the image was cropped."
+        ),
         "overlap_large": Kind("warning", _SEE + " One of the two masks is probably wrong."),
         "overlap": Kind("note", "Volumes count shared voxels for both structures."),
         "stray": Kind("note", _SEE + " Small pieces shift bounding boxes; the largest piece may be enough."),
-        "case_empty": Kind("note", "Leave the case out of what needs structures; as a negative it is of use."),
-        "masks_missing": Kind("warning", "Fetch the masks; an empty mask says that a structure is not there."),
+        "case_empty": Kind(
+            "note", "Leave the case out of what needs structures; as a negative it is of use."
+        ),
+        "masks_missing": Kind(
+            "warning", "Fetch the masks; an empty mask says that a structure is not there."
+        ),
         "masks_extra": Kind("note", "See that the names are spelt as in the other cases."),
         "masks_vary": Kind("note", "Statistics of these structures rest on the cases that have a mask."),
         "ids_alike": Kind("warning", "Spell the id in meta.csv exactly as the folder; keep one of two."),
         "times_mixed": Kind("note", "Use the columns in milliseconds, and see times_given_in for each row."),
-        "thickness_far": Kind("warning", "See which is right before slice thickness is used; volumes follow the header."),
-        "thickness": Kind("note", "Slices have gaps or overlap, or were interpolated; volumes follow the header."),
+        "thickness_far": Kind(
+            "warning", "See which is right before slice thickness is used; volumes follow the header."
+        ),
+        "thickness": Kind(
+            "note", "Slices have gaps or overlap, or were interpolated; volumes follow the header."
+        ),
         "oblique": Kind("note", "Positions in mm follow the affine; other tools may ignore the angle."),
         "sheared": Kind("note", "Volumes follow the affine's determinant; ITK may refuse such an affine."),
         "few_slices": Kind("note", "Expect nearly every structure to be cut off."),
         "spacing_odd": Kind("warning", "See whether the header is in mm; volumes follow it."),
+        "published_part": Kind("note", "Fetch the rest if the data set should be whole."),
         "published_cases": Kind("warning", "Fetch the data set again and compare the archive's checksum."),
         "published_figures": Kind("note", "List them with `explorer check DATASET --published`."),
     }
@@ -100,6 +115,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 def shown(text: str, most: int = 60) -> str:
     """Return a text of unknown origin for a message: quoted, control characters escaped, cut."""
     return repr(text if len(text) <= most else f"{text[: most - 3]}...")
+
+
+def listed(texts: Iterable[str], separator: str = ", ", most: int = 5) -> str:
+    """Return the first few texts and how many more there are."""
+    every = list(texts)
+    more = f"{separator}and {len(every) - most:,} more" if len(every) > most else ""
+    return separator.join(every[:most]) + more
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,9 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.S
     seconds = ((values > 0) & (values < 0.5)).any(axis=1).to_numpy()
     cases = [str(case) for case in values.index]
     for row in np.flatnonzero(seconds):
-        given = ", ".join(f"{name} {shown(texts[name].iloc[row])}" for name in raw if isinstance(texts[name].iloc[row], str))
+        given = ", ".join(
+            f"{name} {shown(texts[name].iloc[row])}" for name in raw if isinstance(texts[name].iloc[row], str)
+        )
         what = f"meta.csv: {given} read as seconds (a value below 0.5 cannot be milliseconds)."
         notes.append(Finding("meta_unit", what, cases[row]))
     factor = np.where(seconds, 1000.0, 1.0)

@@ -261,7 +261,7 @@ def _numbered(job: tuple[Path, str, int, int]) -> tuple[PhantomCase, dict[str, s
     region = _ORDER[number % len(_ORDER)]
     orientation = _ORIENTATIONS[number % len(_ORIENTATIONS)]
     found, patient = _write(root, case, rng, region, orientation, _TILTED.get(number, 0.0), number)
-    thickness = round(REGIONS[region].spacing_mm[2] * 0.9, 1)
+    thickness = round(max(REGIONS[region].spacing_mm) * 0.9, 1)  # slices lie across the largest spacing
     return found, sheet.row(case, patient, region, thickness, rng)
 
 

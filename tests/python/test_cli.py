@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 from samples import AFFINE, box_mask, nifti_bytes
 
+from explorer import write_phantom
 from explorer.cli import main
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": box_mask((0, 2), (1, 2), (1, 2))}
@@ -43,7 +44,11 @@ def test_stats_prints_both_tables(write, run, tmp_path: Path):
 
 def test_a_good_data_set_has_no_problem(write, run, tmp_path: Path):
     done = run("check", write({"s0001": LIVER}), "--store", tmp_path / "store")
-    assert (done.exit_code, done.stdout) == (0, "No problem in 1 cases.\n")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "No published data set (certain): 2 structures, of which 2 are in a published version",
+        "No problem in 1 cases.",
+    ]
 
 
 def test_bad_input_is_named_and_the_rest_works(write, run, tmp_path: Path, image):
@@ -59,15 +64,66 @@ def test_bad_input_is_named_and_the_rest_works(write, run, tmp_path: Path, image
     root = write(cases, meta="")
     done = run("check", root, "--store", tmp_path / "store", "--json")
     assert done.exit_code == 1
-    found = {(p["case"], p["severity"]): p["what"] for p in json.loads(done.stdout)["problems"]}
-    assert "No meta.csv" in found["", "warning"]
-    assert "s0002/mri.nii.gz" in found["s0002", "error"]
-    assert "cut short" in found["s0002", "error"]
-    assert "liver.nii.gz: the mask lies on another grid" in found["s0003", "error"]
-    assert "spleen" in found["s0004", "warning"]
-    assert len(found) == 4
+    report = json.loads(done.stdout)
+    found = {(f["case"], f["kind"]): f["what"] for f in report["findings"]}
+    assert "No meta.csv" in found["", "no_meta"]
+    assert "s0002/mri.nii.gz" in found["s0002", "truncated"]
+    assert "cut short" in found["s0002", "truncated"]
+    assert "liver.nii.gz: the mask lies on another grid" in found["s0003", "other_grid"]
+    assert "spleen" in found["s0004", "masks_missing"]
+    assert report["counts"]["error"] == 2
+    assert report["counts"]["warning"] == 2
+    assert report["version"]["key"] is None
+    assert all(
+        set(f) == {"severity", "case", "structure", "kind", "what", "advice"} for f in report["findings"]
+    )
+    assert {row["table"] for row in report["published"]} == {"labels", "resolution", "slices"}
     labels = json.loads(run("stats", root, "--store", tmp_path / "store", "--json").stdout)["labels"]
     assert {row["structure"]: row["cases"] for row in labels} == {"spleen": 3, "liver": 3}
+
+
+def test_warnings_and_notes_alone_are_no_failure(write, run, tmp_path: Path):
+    done = run("check", write({"s0001": LIVER}, meta=""), "--store", tmp_path / "store")
+    assert done.exit_code == 0
+    assert "1 cases: 0 errors, 1 warning, 0 notes" in done.stdout
+
+
+def test_rows_of_a_kind_are_cut_unless_all_are_asked_for(write, run, tmp_path: Path):
+    meta = "image_id;split\ns0001;train\n" + "".join(f"s1{i:03};train\n" for i in range(14))
+    arguments = ("check", write({"s0001": LIVER}, meta=meta), "--store", tmp_path / "store")
+    short = run(*arguments).stdout
+    assert short.count("there is no such case") == 10
+    assert "  ... and 4 more (--all shows them)" in short
+    assert short.count("Fetch the case, or remove its row") == 1
+    every = run(*arguments, "--all").stdout
+    assert every.count("there is no such case") == 14
+    assert "more (--all" not in every
+
+
+def test_a_hostile_name_cannot_steer_the_terminal(write, run, tmp_path: Path):
+    meta = 'image_id;split\ns0001;train\n"\x1b[2Jx\u202ey\nz";train\n'
+    root = write({"s0001": LIVER, "s\x1b]0;title\x07": {**LIVER, "liv\x9ber": b""}}, meta=meta)
+    done = run("check", root, "--store", tmp_path / "store", "--published")
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+    assert "\\x1b[2Jx\\u202ey\\nz" in done.stdout
+    assert "s\\x1b]0;title\\x07" in done.stdout
+    assert "liv\\x9ber" in done.stdout
+
+
+def test_the_publication_is_compared_on_demand(run, tmp_path: Path):
+    write_phantom(tmp_path / "set", 2, progress=False)
+    short = run("check", tmp_path / "set").stdout
+    assert short.startswith("TotalSegmentator MRI v1 (likely): 2 of 298 cases, all 56 structures\n")
+    assert "of 243 published figures are reproduced; --published lists them" in short
+    text = run("check", tmp_path / "set", "--published").stdout
+    brain = next(line.split() for line in text.splitlines() if line.startswith("brain "))
+    assert brain[2:4] == ["17", f"{int(brain[1]) - 17}"]
+    assert "57,991" in text
+    assert "adrenal_gland_left, percentage: printed 35.26 %, a slip" in text
+    report = json.loads(run("check", tmp_path / "set", "--json").stdout)
+    assert report["version"]["key"] == "mri-v1"
+    slices = next(row for row in report["published"] if row["table"] == "slices")
+    assert (slices["published"], slices["difference"]) == (57991, slices["found"] - 57991)
 
 
 @pytest.mark.parametrize("command", ["index", "stats", "check", "serve"])
