@@ -111,9 +111,10 @@ def test_a_hostile_name_cannot_steer_the_terminal(write, run, tmp_path: Path):
 
 
 def test_the_publication_is_compared_on_demand(run, tmp_path: Path):
-    write_phantom(tmp_path / "set", 2, progress=False)
+    write_phantom(tmp_path / "set", 1, progress=False)
     short = run("check", tmp_path / "set").stdout
-    assert short.startswith("TotalSegmentator MRI v1 (likely): 2 of 298 cases, all 56 structures\n")
+    assert short.startswith("TotalSegmentator MRI v1 (likely): 1 of 298 cases, all 56 structures\n")
+    assert "0 errors, 0 warnings" in short
     assert "of 243 published figures are reproduced; --published lists them" in short
     text = run("check", tmp_path / "set", "--published").stdout
     brain = next(line.split() for line in text.splitlines() if line.startswith("brain "))

@@ -97,3 +97,11 @@ def test_a_folder_in_use_is_not_overwritten(tmp_path: Path):
     with pytest.raises(DatasetError, match="is not empty"):
         write_phantom(tmp_path, 1, progress=False)
     assert (tmp_path / "keep.txt").exists()
+
+
+def test_slice_thickness_goes_with_the_spacing_across_slices(phantom: Phantom):
+    """The fifth case is sagittal: its slices do not lie along the last of the patient's axes."""
+    dataset = open_dataset(phantom.path)
+    for case in dataset:
+        spacing = max(nib.load(phantom.path / case.image).header.get_zooms())
+        assert dataset.meta.loc[case.id, "slice_thickness_mm"] == pytest.approx(0.9 * spacing, abs=0.06)
