@@ -23,17 +23,22 @@ MORE = 4.0
 COLUMNS = b"image_id;age;a;b;c;d;e;f;g;h;i;j;k;l\n"
 
 FILES = {
-    "repeated id": COLUMNS
-    + b"s0000000;63;m;C;mr abdomen;siemens;Skyra;5.5;SE;3500;90;1.50;idc;train\n" * (SIZE // 76),
-    "distinct": COLUMNS
-    + b"".join(b"s%09d;%09d;n%09d;%07d\n" % (i, i * 7, i * 3, i) for i in range(SIZE // 41)),
-    "one line": COLUMNS + b"x;" * (SIZE // 2),
-    "long cells": COLUMNS + (b"s1;" + b"x" * 100_000 + b"\n") * (SIZE // 100_004),
-    "open quotes": COLUMNS + b's1;"never closed\n' * (SIZE // 17),
-    "10,000 columns": b";".join(b"c%d" % i for i in range(10_000))
-    + b"\n"
-    + b"".join(b"s%d%s\n" % (i, b";1.5" * 9_999) for i in range(SIZE // 40_000)),
+    "repeated id": lambda: (
+        COLUMNS + b"s0000000;63;m;C;mr abdomen;siemens;Skyra;5.5;SE;3500;90;1.50;idc;train\n" * (SIZE // 76)
+    ),
+    "distinct": lambda: (
+        COLUMNS + b"".join(b"s%09d;%09d;n%09d;%07d\n" % (i, i * 7, i * 3, i) for i in range(SIZE // 41))
+    ),
+    "one line": lambda: COLUMNS + b"x;" * (SIZE // 2),
+    "long cells": lambda: COLUMNS + (b"s1;" + b"x" * 100_000 + b"\n") * (SIZE // 100_004),
+    "open quotes": lambda: COLUMNS + b's1;"never closed\n' * (SIZE // 17),
+    "10,000 columns": lambda: (
+        b";".join(b"c%d" % i for i in range(10_000))
+        + b"\n"
+        + b"".join(b"s%d%s\n" % (i, b";1.5" * 9_999) for i in range(SIZE // 40_000))
+    ),
 }
+"""What a file of that size may hold."""
 
 RUN = """
 import csv, io, resource, statistics, sys, time
@@ -70,8 +75,8 @@ def main() -> int:
     print(f"{'200 MB of':14} {'ours s':>8} {'csv s':>8} {'ratio':>6} {'memory/file':>11}  kept", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "meta.csv"
-        for kind, data in FILES.items():
-            path.write_bytes(data)
+        for kind, made in FILES.items():
+            path.write_bytes(made())
             done = subprocess.run(
                 [sys.executable, "-c", RUN, str(path)], capture_output=True, text=True, check=True
             )

@@ -1,4 +1,4 @@
-"""Check that a wheel holds the front end, the page's template and the type marker.
+"""Check that a wheel holds the front end, the page's template, published figures and the type marker.
 
 usage: check_wheel.py WHEEL
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 JS = Path(__file__).parents[1] / "js" / "src"
 ALSO = [
     "explorer/py.typed",
+    "explorer/published.csv",
     "explorer/share/jupyter/voila/templates/explorer/index.html.j2",
     "explorer/share/jupyter/voila/templates/explorer/conf.json",
 ]

@@ -112,7 +112,7 @@ def strays(structures: pd.DataFrame) -> Iterator[Finding]:
     rest = (voxels * (1 - many["largest_component"])).round()
     specks = (rest == many["components"] - 1) & (rest <= STRAY_SPECK_SHARE * voxels)
     tiny = (rest > 0) & ((rest <= STRAY_SHARE * voxels) | specks)
-    for row in many.assign(rest=rest)[tiny].to_dict("records"):
+    for row in many.assign(rest=rest)[tiny][["case", "structure", "voxels", "rest"]].to_dict("records"):
         part = f"{row['rest']:,.0f} of {row['voxels']:,} voxels"
         what = f"{row['structure']}: {part} lie apart from the largest piece."
         yield Finding("stray", what, row["case"], row["structure"])
@@ -124,7 +124,9 @@ def background(structures: pd.DataFrame) -> Iterator[Finding]:
     share = zeros / structures["voxels"].astype(float)
     wrong = (share >= BACKGROUND_WARNING[0]) & (zeros >= BACKGROUND_WARNING[1])
     noted = (share >= BACKGROUND_NOTE[0]) & (zeros >= BACKGROUND_NOTE[1])
-    rows = structures.assign(share=share, wrong=wrong)[wrong | noted].sort_values("share", ascending=False)
+    columns = ["case", "structure", "voxels", "zero_voxels", "share", "wrong"]
+    rows = structures.assign(share=share, wrong=wrong).loc[wrong | noted, columns]
+    rows = rows.sort_values("share", ascending=False)
     for row in rows.to_dict("records"):
         part = f"{row['zero_voxels']:,.0f} of {row['voxels']:,} voxels ({row['share']:.0%})"
         kind = "mask_in_background" if row["wrong"] else "mask_meets_background"

@@ -145,7 +145,7 @@ def test_masks_over_zeros_by_share_and_number(checked):
         {"structure": "half", "zero_voxels": 500},
         {"structure": "third", "zero_voxels": 300},
         {"structure": "few", "zero_voxels": 90},
-        {"structure": "small", "voxels": 20, "zero_voxels": 9},
+        {"structure": "small", "voxels": 16, "zero_voxels": 9},
         {"structure": "tiny", "voxels": 10, "zero_voxels": 10},
         {"structure": "none", "zero_voxels": 0},
     ]
