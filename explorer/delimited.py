@@ -22,6 +22,9 @@ MAX_LINE = 4_000_000
 MAX_COLUMNS = 1000
 """Further columns are left out."""
 
+MAX_ROWS = 200_000
+"""Further rows are left out."""
+
 MAX_CELLS = 1_500_000
 """Rows after so many cells are left out: 100,000 cases with 15 columns are in."""
 
@@ -81,7 +84,7 @@ def read_rows(data: bytes, where: str) -> Rows:
         what = f"{where} has {len(header):,} columns; those after {columns[-1]!r} are left out."
         notes.append(Finding("meta_too_large", what))
     cells: list[list[str]] = []
-    most = MAX_CELLS // len(columns)
+    most = min(MAX_ROWS, MAX_CELLS // len(columns))
     seen: dict[str, str] = {}  # cells repeat; each text is kept once
     for row in records:
         if len(cells) == most:

@@ -139,6 +139,13 @@ def test_memory_follows_what_is_kept_not_the_file(monkeypatch: pytest.MonkeyPatc
     assert peak < len(data) / 2
 
 
+def test_rows_are_bounded_however_narrow(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(delimited, "MAX_ROWS", 3)
+    table = read_table(b"image_id\na\nb\nc\nd\n")
+    assert list(table.raw.index) == ["a", "b", "c"]
+    assert "more than 3 rows; those from line 5 on are left out" in table.notes[0].what
+
+
 def test_a_file_beyond_the_bound_is_not_even_read(write, monkeypatch: pytest.MonkeyPatch):
     root = write({"s0001": {}}, meta=b"image_id\n" + b"x" * 100)
     monkeypatch.setattr("explorer.dataset.MAX_BYTES", 50)
