@@ -51,6 +51,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "zip_damaged": Kind("error", _AGAIN),
         "changed": Kind("error", "Open the data set again."),
         "network": Kind("error", "Try again later, or fetch the data set once and give its path."),
+        # What reading the files shows
+        "trailing_bytes": Kind("warning", _AGAIN),
+        "header_lies": Kind("warning", _EXPORT),
+        "two_forms": Kind("warning", "Look where each tool puts the case, and remove the wrong form."),
+        "not_mm": Kind("warning", "Correct xyzt_units in the header, or the spacing."),
+        "not_finite": Kind("warning", "See where the NaN or infinite voxels come from; they are left out."),
+        "mask_type": Kind("note", "Nothing: it is read as it is. Whole numbers take less room."),
+        "mask_scaled": Kind("note", "Nothing: the scaling is honoured. A mask needs none."),
         # Masks against their image
         "other_shape": Kind("error", "Resample the mask to the image with nearest-neighbour interpolation."),
         "other_grid": Kind("error", "Resample the mask to the image, or copy the image's affine into it."),

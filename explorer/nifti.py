@@ -1,14 +1,19 @@
 """NIfTI bytes to an array and an affine, with every header field checked before it is used.
 
-nibabel interprets the header; the voxels are read straight from the decompressed bytes, which
-are decompressed once, never further than the header says they go, with the gzip CRC checked.
-libdeflate does it in a third of the time of ISA-L, but only for whole members of known size; ISA-L
-reads the header and all that is out of the ordinary.
+nibabel interprets the header; the voxels are read straight from the decompressed bytes. These are
+decompressed once, never further than the header says they go, and always to the trailer with its
+CRC and length. libdeflate does it for whole members of known size; ISA-L, which streams, reads the
+header and all that is out of the ordinary.
+
+What follows the gzip data: zeros are padding, which gzip itself ignores; another member continues
+the file (RFC 1952); anything else is reported and left unread. More voxel bytes than the header
+declares are refused like too few, since either the header or the file is wrong.
 """
 
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import nibabel as nib
@@ -19,12 +24,15 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
+from explorer.findings import Finding
 
 MAX_BYTES = 24 * 2**30
 """A header that asks for more is refused; the largest published scan needs 2.2 GB."""
 
 _GZIP = b"\x1f\x8b"
 _MAX_RATIO = 1_040  # of deflate, rounded up
+_HEAD_BYTES = 540
+_PIECE = 2**16
 _KINDS = "buif"
 _HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
@@ -41,12 +49,34 @@ class Nifti:
         Shape (4, 4), voxel to RAS+ mm.
     slope, inter
         ``value = slope * voxel + inter``.
+    findings
+        What is odd about the file; they do not say which file it is.
     """
 
     voxels: NDArray[Any]
     affine: NDArray[np.float64]
     slope: float
     inter: float
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a header says, checked."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    start: int
+    affine: NDArray[np.float64]
+    slope: float
+    inter: float
+    findings: tuple[Finding, ...]
+
+    @property
+    def end(self) -> int:
+        """Where the voxels end in the decompressed file."""
+        i, j, k = self.shape
+        return self.start + i * j * k * self.dtype.itemsize
 
 
 def parse(data: bytes, where: str) -> Nifti:
@@ -62,105 +92,186 @@ def parse(data: bytes, where: str) -> Nifti:
     Raises
     ------
     VolumeError
-        The bytes are cut short or damaged, or the header lies or is of a kind that is not a
-        three-dimensional volume of numbers.
+        The bytes are cut short, damaged or too many, or the header lies or is of a kind that is
+        not a three-dimensional volume of numbers. Nothing else is raised, whatever the bytes.
     """
+    try:
+        return _parse(data)
+    except VolumeError as error:
+        raise VolumeError(f"{where}: {error}", error.kind) from error.__cause__
+    except MemoryError as error:
+        raise VolumeError(f"{where}: does not fit into the memory of this machine.", "not_measured") from error
+
+
+def _parse(data: bytes) -> Nifti:
     zipped = data[:2] == _GZIP
-    head = _gunzip(data, 544, where, whole=False) if zipped else data[:544]
-    header = _header(head, where)
-    shape = _shape(header, where)
-    dtype = header.get_data_dtype()
-    if dtype.kind not in _KINDS or dtype.itemsize > 8:
+    # A header comes out of the first piece, unless the file was made to be odd.
+    head = _head(data[:_PIECE]) if zipped else data[:_HEAD_BYTES]
+    if zipped and len(head) < _HEAD_BYTES < len(data) - _PIECE:
+        head = _head(data)
+    header = _read_header(head)
+    findings = header.findings
+    body: bytes | NDArray[np.uint8] | bytearray = data
+    if zipped:
+        body, rest = _inflate(data, header.end)
+        if rest:
+            what = f"{rest:,} bytes follow the gzip data and were not read."
+            findings = (*findings, Finding("trailing_bytes", what))
+    if len(body) < header.end:
         raise VolumeError(
-            f"{where}: voxels of type {dtype} are not supported, only real numbers (no RGB, no complex).",
-            "not_3d",
-        )
-    start = int(header["vox_offset"])
-    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if not 0 <= start <= 2**24 or size > MAX_BYTES:
-        raise VolumeError(
-            f"{where}: the header asks for {size:,} bytes at offset {start:,}; that is not plausible.",
-            "header",
-        )
-    body = _inflate(data, start + size, where) if zipped else data
-    if len(body) < start + size:
-        raise VolumeError(
-            f"{where}: holds {len(body):,} bytes where its header needs {start + size:,} "
-            f"(shape {shape}, {dtype}): the file is cut short. Fetch it again.",
+            f"holds {len(body):,} bytes where its header needs {header.end:,} "
+            f"(shape {header.shape}, {header.dtype}): the file is cut short. Fetch it again.",
             "truncated",
         )
-    voxels = np.ndarray(shape, dtype, buffer=body, offset=start, order="F")
-    if not dtype.isnative:
-        voxels = voxels.astype(dtype.newbyteorder("="))
+    if len(body) > header.end:
+        raise _too_long(header.end)
+    voxels = np.ndarray(header.shape, header.dtype, buffer=body, offset=header.start, order="F")
+    if not header.dtype.isnative:
+        if voxels.flags.writeable:
+            voxels = voxels.byteswap(inplace=True).view(header.dtype.newbyteorder("="))
+        else:
+            voxels = voxels.astype(header.dtype.newbyteorder("="))
     voxels.flags.writeable = False
-    slope, inter = header.get_slope_inter()
-    return Nifti(
-        voxels,
-        _affine(header, where),
-        1.0 if slope is None else float(slope),
-        0.0 if inter is None else float(inter),
-    )
+    return Nifti(voxels, header.affine, header.slope, header.inter, findings)
 
 
-def _inflate(data: bytes, size: int, where: str) -> bytes | bytearray:
-    """Decompress a gzip file that is to hold `size` bytes."""
+def _inflate(data: bytes, size: int) -> tuple[bytearray | NDArray[np.uint8], int]:
+    """Decompress a gzip file that is to hold `size` bytes; also returns how many follow it."""
     if size > len(data) * _MAX_RATIO:
         raise VolumeError(
-            f"{where}: {len(data):,} bytes of gzip data cannot hold the {size:,} that the header declares: "
+            f"{len(data):,} bytes of gzip data cannot hold the {size:,} that the header declares: "
             "the file is cut short. Fetch it again.",
             "truncated",
         )
-    with suppress(DeflateError):
-        body: bytearray = gzip_decompress(data, size)
-        if len(body) == size:
-            return body
-    # Several members, or a damaged file: slower, but it tells which.
-    return _gunzip(data, size, where)
+    # libdeflate does not tell where a member ends. It ends with the file when the file ends with
+    # the member's length, and no second one of the same origin, and so perhaps length, begins.
+    ends = int.from_bytes(data[-4:], "little") == size % 2**32
+    if ends and data.find(data[:8], 8) < 0:
+        with suppress(DeflateError):
+            body: bytearray = gzip_decompress(data, size)
+            if len(body) == size:
+                return body, 0
+    return _gunzip(data, size)
 
 
-def _gunzip(data: bytes, limit: int, where: str, *, whole: bool = True) -> bytes:
-    """Decompress gzip members up to `limit` bytes; with `whole`, read to the end and check the CRC."""
-    parts: list[bytes] = []
-    room = limit
-    rest: bytes = data
+def _gunzip(data: bytes, size: int) -> tuple[NDArray[np.uint8], int]:
+    """Decompress piece by piece, member by member: slower, but it tells what is wrong."""
+    body = np.empty(size, np.uint8)
+    filled = at = 0
+    while data[at : at + 2] == _GZIP:
+        member = isal_zlib.decompressobj(wbits=31)
+        while not member.eof:
+            piece = data[at : at + _PIECE]
+            try:
+                part = member.decompress(piece, min(size - filled, 2**22) + 1)
+            except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub says it is a variable
+                raise VolumeError(
+                    f"damaged gzip data ({error}). Fetch the file again.", "gzip_damaged"
+                ) from error
+            if not piece and not part and not member.eof:
+                raise VolumeError(
+                    "the gzip data end too early: the file is cut short. Fetch it again.", "truncated"
+                )
+            if filled + len(part) > size:
+                raise _too_long(size)
+            body[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+            filled += len(part)
+            at += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
+    return body[:filled], len(data[at:].lstrip(b"\0"))
+
+
+def _head(data: bytes) -> bytes:
+    """Decompress what a header needs."""
+    member = isal_zlib.decompressobj(wbits=31)
     try:
-        while rest[:2] == _GZIP:
-            member = isal_zlib.decompressobj(wbits=31)
-            part = member.decompress(rest, room) if room else b""
-            parts.append(part)
-            room -= len(part)
-            if not whole and not room:
-                break
-            # The trailer is only read, and the CRC checked, once the member has been asked for more.
-            if not member.eof and member.decompress(member.unconsumed_tail, 1) and whole:
-                raise VolumeError(
-                    f"{where}: holds more than the {limit:,} bytes that its header declares.", "too_long"
-                )
-            if not member.eof:
-                if not whole:
-                    break
-                raise VolumeError(
-                    f"{where}: the gzip data end too early: the file is cut short. Fetch it again.",
-                    "truncated",
-                )
-            rest = member.unused_data
+        head: bytes = member.decompress(data, _HEAD_BYTES)
     except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub says it is a variable
-        raise VolumeError(
-            f"{where}: damaged gzip data ({error}). Fetch the file again.", "gzip_damaged"
-        ) from error
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        raise VolumeError(f"damaged gzip data ({error}). Fetch the file again.", "gzip_damaged") from error
+    while member.eof and len(head) < _HEAD_BYTES and member.unused_data[:2] == _GZIP:
+        data, member = member.unused_data, isal_zlib.decompressobj(wbits=31)
+        head += member.decompress(data, _HEAD_BYTES - len(head))
+    return head
 
 
-def _header(head: bytes, where: str) -> Any:  # noqa: ANN401 - nibabel is untyped
+def _too_long(size: int) -> VolumeError:
+    return VolumeError(f"holds more than the {size:,} bytes that its header declares.", "too_long")
+
+
+@lru_cache(maxsize=32)
+def _read_header(head: bytes) -> _Header:
+    """Check a header; the masks of a case mostly share theirs, so the last ones are kept."""
+    with np.errstate(all="ignore"):
+        header = _header(head)
+        shape = _shape(header)
+        dtype = header.get_data_dtype()
+        if dtype.kind not in _KINDS or dtype.itemsize > 8:
+            raise VolumeError(
+                f"voxels of type {dtype} are not supported, only real numbers (no RGB, no complex).",
+                "not_3d",
+            )
+        offset = float(header["vox_offset"])
+        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if not (header["sizeof_hdr"] <= offset <= 2**24 and offset.is_integer()) or size > MAX_BYTES:
+            raise VolumeError(
+                f"the header asks for {size:,} bytes at offset {offset:,.12g}; that is not plausible.",
+                "header",
+            )
+        affine = _affine(header)
+        affine.flags.writeable = False
+        try:
+            slope, inter = header.get_slope_inter()
+        except HeaderDataError as error:
+            raise VolumeError(f"the scaling in the header is not valid: {error}.", "header") from error
+        return _Header(
+            shape,
+            dtype,
+            int(offset),
+            affine,
+            1.0 if slope is None else float(slope),
+            0.0 if inter is None else float(inter),
+            tuple(_lies(header, shape, dtype, affine)),
+        )
+
+
+def _lies(
+    header: Any,  # noqa: ANN401 - nibabel is untyped
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    affine: NDArray[np.float64],
+) -> list[Finding]:
+    """Return where fields of a header contradict each other."""
+    found = []
+    bits = int(header["bitpix"])
+    if bits != 8 * dtype.itemsize:
+        what = f"the header says {bits} bits a voxel and {dtype}, which has {8 * dtype.itemsize}."
+        found.append(Finding("header_lies", what))
+    unit = {1: "metres", 3: "micrometres"}.get(int(header["xyzt_units"]) & 7)
+    if unit:
+        found.append(Finding("not_mm", f"the header gives distances in {unit}; they were taken for mm."))
+    if header["sform_code"] > 0 and header["qform_code"] > 0:
+        try:
+            other = header.get_qform()
+        except (HeaderDataError, ValueError, np.linalg.LinAlgError):
+            return found
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
+        apart = (affine - other)[:3, :3] @ corners + (affine - other)[:3, 3:]
+        off = float(np.linalg.norm(apart, axis=0).max())
+        if not off <= 0.1 * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
+            what = f"sform and qform differ by up to {off:.3g} mm; the sform was used, as nibabel does."
+            found.append(Finding("two_forms", what))
+    return found
+
+
+def _header(head: bytes) -> Any:  # noqa: ANN401 - nibabel is untyped
     if len(head) < 348:
         raise VolumeError(
-            f"{where}: {len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short.",
+            f"{len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short.",
             "not_nifti",
         )
     size = next((s for order in "<>" if (s := struct.unpack(f"{order}i", head[:4])[0]) in _HEADERS), 0)
     if not size:
         raise VolumeError(
-            f"{where}: not a NIfTI file (it starts with {head[:4]!r}).",
+            f"not a NIfTI file (it starts with {head[:4]!r}).",
             "not_nifti",
         )
     try:
@@ -168,49 +279,49 @@ def _header(head: bytes, where: str) -> Any:  # noqa: ANN401 - nibabel is untype
         header.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
         raise VolumeError(
-            f"{where}: the NIfTI header is not valid: {error}.",
+            f"the NIfTI header is not valid: {error}.",
             "header",
         ) from error
     if bytes(header["magic"].item())[:3] not in (b"n+1", b"n+2"):
         raise VolumeError(
-            f"{where}: not a single-file NIfTI (magic {header['magic'].item()!r}).",
+            f"not a single-file NIfTI (magic {header['magic'].item()!r}).",
             "not_nifti",
         )
     return header
 
 
-def _shape(header: Any, where: str) -> tuple[int, int, int]:  # noqa: ANN401
+def _shape(header: Any) -> tuple[int, int, int]:  # noqa: ANN401
     count = int(header["dim"][0])
     if not 1 <= count <= 7:
-        raise VolumeError(f"{where}: the header declares {count} dimensions.", "header")
+        raise VolumeError(f"the header declares {count} dimensions.", "header")
     dims = [int(n) for n in header["dim"][1 : count + 1]]
     if min(dims) < 1:
-        raise VolumeError(f"{where}: the header declares the shape {tuple(dims)}.", "header")
+        raise VolumeError(f"the header declares the shape {tuple(dims)}.", "header")
     if any(n != 1 for n in dims[3:]):
         raise VolumeError(
-            f"{where}: has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes are shown.",
+            f"has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes are shown.",
             "not_3d",
         )
     i, j, k = (*dims, 1, 1)[:3]
     return i, j, k
 
 
-def _affine(header: Any, where: str) -> NDArray[np.float64]:  # noqa: ANN401
+def _affine(header: Any) -> NDArray[np.float64]:  # noqa: ANN401
     try:
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
         raise VolumeError(
-            f"{where}: the orientation in the header is not valid: {error}.",
+            f"the orientation in the header is not valid: {error}.",
             "affine",
         ) from error
     if not np.isfinite(affine).all():
         raise VolumeError(
-            f"{where}: the affine holds values that are not finite: {affine[:3].round(3).tolist()}.",
+            f"the affine holds values that are not finite: {affine[:3].round(3).tolist()}.",
             "affine",
         )
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise VolumeError(
-            f"{where}: the affine is singular: {affine[:3].round(3).tolist()}.",
+            f"the affine is singular: {affine[:3].round(3).tolist()}.",
             "affine",
         )
     return affine
