@@ -81,8 +81,18 @@ def main() -> int:
     floor = min(cpu["isal"], cpu["libdeflate"])
     checks = [
         ("measuring / decompressing", cpu["ours"] / floor, cpu["ours"] / floor <= FLOOR, f"<= {FLOOR}"),
-        ("nibabel / measuring", cpu["nibabel"] / cpu["ours"], cpu["nibabel"] / cpu["ours"] >= NIBABEL, f">= {NIBABEL}"),
-        ("SimpleITK / measuring", cpu["simpleitk"] / cpu["ours"], cpu["simpleitk"] / cpu["ours"] >= SIMPLEITK, f">= {SIMPLEITK}"),
+        (
+            "nibabel / measuring",
+            cpu["nibabel"] / cpu["ours"],
+            cpu["nibabel"] / cpu["ours"] >= NIBABEL,
+            f">= {NIBABEL}",
+        ),
+        (
+            "SimpleITK / measuring",
+            cpu["simpleitk"] / cpu["ours"],
+            cpu["simpleitk"] / cpu["ours"] >= SIMPLEITK,
+            f">= {SIMPLEITK}",
+        ),
     ]
     for what, ratio, held, bound in checks:
         print(f"{what:26} {ratio:6.2f}  {bound:8} {'held' if held else 'MISSED'}")

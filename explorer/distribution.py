@@ -84,11 +84,13 @@ def distribution(
 def _levels(chunks: Chunks, dtype: np.dtype[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the distinct values, ascending, and how often each occurs."""
     bits = 8 * dtype.itemsize
-    counts = np.zeros(2**bits, np.int64)
+    counts = np.zeros(0, np.int64)
     unsigned = np.dtype(f"u{dtype.itemsize}")
     for chunk in chunks():
         # Negative values follow the others when their bits are read as an unsigned number.
         found = np.bincount(chunk.view(unsigned).astype(np.intp))
+        if found.size > counts.size:
+            counts, found = found, counts
         counts[: found.size] += found
     present = np.flatnonzero(counts)
     counts = counts[present]
@@ -190,7 +192,8 @@ def _select(chunks: Chunks, dtype: np.dtype[Any], ranks: NDArray[np.int64]) -> N
             return raw
         if dtype.kind == "i":
             return raw ^ top
-        return np.where(raw & top, ~raw, raw | top)
+        ordered: NDArray[Any] = np.where(raw & top, ~raw, raw | top)
+        return ordered
 
     found = np.zeros(ranks.size, unsigned)
     left = ranks.copy()

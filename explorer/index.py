@@ -263,7 +263,7 @@ def measure(case: Case, signature: str) -> Measures:
     image: Volume | None = None
     grid: Grid | None = None
     try:
-        image = read_image(case)
+        image = read_image(case, digest=True)
         grid = image.grid
     except VolumeError as error:
         findings.append(Finding(error.kind, str(error)))

@@ -1,28 +1,35 @@
 """Size, position, border contact and intensity of each structure of a case; pure.
 
 All geometry follows from the areas of a mask's slices along its three axes, which are counted
-within its bounding box only. Nothing is cast to another type than it is stored in until it is
-inside the mask.
+within its bounding box only. Masks are worked through slab by slab, so that the memory of what is
+made of them does not grow with the image; nor is anything cast to another type than it is stored
+in until it is counted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.components import components_26
+from explorer.distribution import distribution, flat_chunks
 from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import OPPOSITE, Grid
-from explorer.volume import Box, LabelBuilder, Mask, Volume, percentiles
+from explorer.labels import Box, LabelBuilder, Mask, slabs
+from explorer.volume import Volume
 
 Row = dict[str, Any]
 """One row of a table, by column."""
 
 INTENSITY_PERCENTILES = (1, 50, 99)
 """Of the finite non-zero values of a whole image."""
+
+STRUCTURE_PERCENTILES = (5, 50, 95)
+"""Of the finite values inside a mask."""
 
 _AXES = "ijk"
 
@@ -77,6 +84,7 @@ def measure_case(
     """
     builder = LabelBuilder(grid.shape) if grid else None
     findings: list[Finding] = []
+    odd: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     rows: list[Row] = []
     for name, mask in masks:
         row: Row = {"mask_set": mask_set, "structure": name}
@@ -91,15 +99,29 @@ def measure_case(
             shown = ", ".join(f"{value:g}" for value in mask.odd_values)
             what = f"{name}: holds {shown} besides 0 and 1; every value above 0 counts as inside."
             findings.append(Finding("mask_values", what, structure=name))
+        for finding in mask.findings:
+            odd[finding.kind, finding.what].append(name)
         builder.add(mask)
-        rows.append(row | measure_mask(mask, grid, image))
+        rows.append(row | {"mask_dtype": mask.dtype} | measure_mask(mask, grid, image))
+        del mask  # before the next one is read
     overlap = builder.overlap_voxels() if builder else {}
     for row in rows:
         if row["status"] != "unreadable":
             row["overlap_voxels"] = overlap[row["structure"]]
     present = sum(row["status"] in ("complete", "cut_off") for row in rows)
+    pairs = builder.overlaps().items() if builder else ()
+    case: Row = {**_geometry(grid), "structures_present": present}
+    if image is not None:
+        case |= _intensity(image)
+        findings += image.findings
+        if case["nonfinite_voxels"]:
+            what = f"{case['nonfinite_voxels']:,} voxels of the image are NaN or infinite; they are left out."
+            findings.append(Finding("not_finite", what))
     return Measures(
-        {**_geometry(grid), **_intensity(image), "structures_present": present}, rows, [], findings
+        case,
+        rows,
+        [{"mask_set": mask_set, "structure": a, "other": b, "voxels": n} for (a, b), n in pairs],
+        findings + _told_once(odd),
     )
 
 
@@ -121,18 +143,23 @@ def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:
         The columns of a structure's row but case, mask set, name and overlap.
     """
     if mask.box is None:
-        return {"status": "absent", "voxels": 0, "volume_ml": 0.0, "border": "", "components": 0}
-    areas = [
-        mask.inside.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.int64) for axis in range(3)
-    ]
-    voxels = int(areas[0].sum())
+        return {
+            "status": "absent",
+            "voxels": 0,
+            "volume_ml": 0.0,
+            "border": "",
+            "components": 0,
+            "zero_voxels": 0,
+        }
+    areas = _areas(mask.inside)
+    voxels = int(areas[2].sum())
     start = [span.start for span in mask.box]
     centre = [
         first + float(area @ np.arange(area.size)) / voxels for first, area in zip(start, areas, strict=True)
     ]
     centroid = grid.to_world(centre)
     border = touched_faces(mask.box, grid)
-    components, largest = _components(mask.inside)
+    components, largest = components_26(mask.inside)
     row: Row = {
         "status": "cut_off" if border else "complete",
         "voxels": voxels,
@@ -170,29 +197,69 @@ def touched_faces(box: Box, grid: Grid) -> str:
     return "".join(sorted(faces, key="LRPAIS".index))
 
 
-def _components(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the number of 26-connected pieces and the voxels of the largest one."""
-    labelled, count = cc3d.connected_components(np.asfortranarray(inside), connectivity=26, return_N=True)
-    if count == 1:
-        return 1, int(np.count_nonzero(inside))
-    return int(count), int(np.bincount(labelled.reshape(-1, order="F"))[1:].max())
+def _areas(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return the voxels of each slice across i, j and k."""
+    shadow = np.zeros(inside.shape[1::-1], np.int64)
+    across_k = []
+    for planes in slabs(inside.shape):
+        slab = np.ascontiguousarray(inside[:, :, planes].T)
+        across_k += [np.count_nonzero(plane) for plane in slab]
+        for start in range(0, slab.shape[0], 255):  # as many as a byte can count
+            shadow += np.add.reduce(slab[start : start + 255].view(np.uint8), axis=0, dtype=np.uint8)
+    return [shadow.sum(axis=0), shadow.sum(axis=1), np.array(across_k, np.int64)]
 
 
 def _intensity_inside(image: Volume, mask: Mask) -> Row:
     assert mask.box is not None  # noqa: S101 - callers have returned for empty masks
-    stored = image.voxels[mask.box][mask.inside].astype(np.float64)
-    values = stored * image.slope + image.inter
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return {}
-    p5, p50, p95 = np.percentile(values, (5, 50, 95))
-    return {
-        "intensity_mean": float(values.mean()),
-        "intensity_sd": float(values.std()),
-        "intensity_p5": float(p5),
-        "intensity_p50": float(p50),
-        "intensity_p95": float(p95),
+    stored = image.voxels[mask.box]
+
+    def chunks() -> Iterator[NDArray[Any]]:
+        for planes in slabs(mask.inside.shape):
+            values = stored[:, :, planes].T[mask.inside[:, :, planes].T]
+            yield from flat_chunks(values)
+
+    found = distribution(chunks, stored.dtype, STRUCTURE_PERCENTILES, slope=image.slope, inter=image.inter)
+    row: Row = {"zero_voxels": found.zeros}
+    if found.finite:
+        row |= {"intensity_mean": found.mean, "intensity_sd": found.sd}
+        row |= _by_name(STRUCTURE_PERCENTILES, found.percentiles)
+    return row
+
+
+def _intensity(image: Volume) -> Row:
+    found = distribution(
+        lambda: flat_chunks(image.voxels),
+        image.voxels.dtype,
+        INTENSITY_PERCENTILES,
+        slope=image.slope,
+        inter=image.inter,
+        nonzero=True,
+    )
+    row: Row = {
+        "dtype": str(image.voxels.dtype),
+        "nonfinite_voxels": found.nonfinite,
+        "image_digest": image.digest or None,
     }
+    if found.finite:
+        row |= {"intensity_min": found.minimum, "intensity_max": found.maximum}
+        row |= {"background_share": found.zeros / found.finite}
+    return row | _by_name(INTENSITY_PERCENTILES, found.percentiles)
+
+
+def _by_name(which: Iterable[int], values: Iterable[float]) -> Row:
+    return {f"intensity_p{percent}": value for percent, value in zip(which, values, strict=True)}
+
+
+def _told_once(odd: dict[tuple[str, str], list[str]]) -> list[Finding]:
+    """Return one finding for all structures whose files are odd in one way."""
+    found = []
+    for (kind, what), names in odd.items():
+        if len(names) == 1:
+            found.append(Finding(kind, f"{names[0]}: {what}", structure=names[0]))
+        else:
+            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            found.append(Finding(kind, f"{len(names)} masks ({shown}): {what}"))
+    return found
 
 
 def _geometry(grid: Grid | None) -> Row:
@@ -206,13 +273,3 @@ def _geometry(grid: Grid | None) -> Row:
         "oblique": grid.oblique,
         "orthogonal": grid.orthogonal,
     }
-
-
-def _intensity(image: Volume | None) -> Row:
-    if image is None:
-        return {}
-    found = percentiles(image, INTENSITY_PERCENTILES)
-    row: Mapping[str, float] = {
-        f"intensity_p{which}": value for which, value in zip(INTENSITY_PERCENTILES, found, strict=True)
-    }
-    return {"dtype": str(image.voxels.dtype), **row}

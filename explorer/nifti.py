@@ -100,7 +100,9 @@ def parse(data: bytes, where: str) -> Nifti:
     except VolumeError as error:
         raise VolumeError(f"{where}: {error}", error.kind) from error.__cause__
     except MemoryError as error:
-        raise VolumeError(f"{where}: does not fit into the memory of this machine.", "not_measured") from error
+        raise VolumeError(
+            f"{where}: does not fit into the memory of this machine.", "not_measured"
+        ) from error
 
 
 def _parse(data: bytes) -> Nifti:
@@ -146,7 +148,7 @@ def _inflate(data: bytes, size: int) -> tuple[bytearray | NDArray[np.uint8], int
     # libdeflate does not tell where a member ends. It ends with the file when the file ends with
     # the member's length, and no second one of the same origin, and so perhaps length, begins.
     ends = int.from_bytes(data[-4:], "little") == size % 2**32
-    if ends and data.find(data[:8], 8) < 0:
+    if ends and data.rfind(data[:10], 1) < 0:
         with suppress(DeflateError):
             body: bytearray = gzip_decompress(data, size)
             if len(body) == size:

@@ -1,11 +1,7 @@
-"""Images and masks of a case, on a grid.
-
-Masks of a case may overlap, so they are never packed into one label per voxel. `Labels` gives
-each voxel the id of the *set* of structures it belongs to, which is exact and as small.
-"""
+"""Read the image and the masks of a case, on a grid."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -13,13 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.dataset import Case
+from explorer.distribution import distribution, flat_chunks
 from explorer.errors import UnknownName, VolumeError
+from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.grid import closest_ras as closest_ras
+from explorer.labels import Box as Box
+from explorer.labels import LabelBuilder as LabelBuilder
+from explorer.labels import Labels as Labels
+from explorer.labels import Mask as Mask
+from explorer.labels import slabs
 from explorer.nifti import Nifti, parse
 
-Box = tuple[slice, slice, slice]
-"""A bounding box in voxels, half open."""
+_VIEW_VOXELS = 2**24
+"""A larger mask is left where it was read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,18 @@ class Volume:
         Where they lie.
     slope, inter
         ``value = slope * voxel + inter``.
+    digest
+        blake2b of the file's bytes, 16 bytes in hex; empty unless it was asked for.
+    findings
+        What is odd about the file.
     """
 
     voxels: NDArray[Any]
     grid: Grid
     slope: float = 1.0
     inter: float = 0.0
+    digest: str = ""
+    findings: tuple[Finding, ...] = ()
 
     def values(self, box: Box | None = None) -> NDArray[np.float32]:
         """Return scaled intensities as float32, of the whole volume or of a box."""
@@ -49,107 +58,15 @@ class Volume:
         return (stored.astype(np.float64) * self.slope + self.inter).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """One structure of a case, within its bounding box.
-
-    Attributes
-    ----------
-    name
-        The structure.
-    box
-        Bounding box in the image's grid, or None when the mask is empty.
-    inside
-        Boolean, the shape of `box`; shape (0, 0, 0) when the mask is empty.
-    odd_values
-        Other values than 0 and 1 that were found, at most five, ascending.
-    """
-
-    name: str
-    box: Box | None
-    inside: NDArray[np.bool_]
-    odd_values: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """All masks of a case, exact where they overlap.
-
-    Attributes
-    ----------
-    ids
-        Shape (i, j, k), uint8 or uint16: index into `sets`.
-    sets
-        Distinct sets of structures that share a voxel; ``sets[0]`` is empty.
-    names
-        Structures that have a readable mask, empty masks included.
-    problems
-        Why a mask was left out, or what is odd about it, by structure.
-    """
-
-    ids: NDArray[np.uint8] | NDArray[np.uint16]
-    sets: tuple[tuple[str, ...], ...]
-    names: tuple[str, ...]
-    problems: dict[str, str] = field(default_factory=dict)
-
-
-class LabelBuilder:
-    """Collects masks into `Labels` one by one."""
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self._ids: NDArray[Any] = np.zeros(shape, np.uint8, order="F")
-        self._sets: list[tuple[str, ...]] = [()]
-        self._id_of: dict[tuple[str, ...], int] = {(): 0}
-        self._names: list[str] = []
-
-    def add(self, mask: Mask) -> None:
-        """Add a mask; raises `VolumeError` when there are more than 65,535 distinct overlaps."""
-        self._names.append(mask.name)
-        if mask.box is None:
-            return
-        region = self._ids[mask.box]
-        before = region[mask.inside]
-        seen = np.flatnonzero(np.bincount(before, minlength=len(self._sets)))
-        table = np.zeros(len(self._sets), np.uint16)
-        for old in seen:
-            table[old] = self._id((*self._sets[old], mask.name))
-        if len(self._sets) > 256 and self._ids.dtype == np.uint8:
-            self._ids = self._ids.astype(np.uint16, order="F")
-            region = self._ids[mask.box]
-        region[mask.inside] = table[before]
-
-    def counts(self) -> NDArray[np.int64]:
-        """Return the number of voxels of each set."""
-        flat = self._ids.reshape(-1, order="F")
-        total = np.zeros(len(self._sets), np.int64)
-        for start in range(0, flat.size, 2**24):
-            total += np.bincount(flat[start : start + 2**24], minlength=len(self._sets))
-        return total
-
-    def overlap_voxels(self) -> dict[str, int]:
-        """Return, for each structure, how many of its voxels belong to another one too."""
-        shared = dict.fromkeys(self._names, 0)
-        for members, voxels in zip(self._sets, self.counts(), strict=True):
-            if len(members) > 1:
-                for name in members:
-                    shared[name] += int(voxels)
-        return shared
-
-    def labels(self, problems: dict[str, str] | None = None) -> Labels:
-        """Return what was collected; the builder must not be used afterwards."""
-        return Labels(self._ids, tuple(self._sets), tuple(self._names), problems or {})
-
-    def _id(self, members: tuple[str, ...]) -> int:
-        if members not in self._id_of:
-            if len(self._sets) > 65_535:
-                raise VolumeError("More than 65,535 different overlaps of masks in one case.", "not_measured")
-            self._id_of[members] = len(self._sets)
-            self._sets.append(members)
-        return self._id_of[members]
-
-
-def read_image(case: Case) -> Volume:
+def read_image(case: Case, *, digest: bool = False) -> Volume:
     """Read the image of a case.
+
+    Parameters
+    ----------
+    case
+        Whose image.
+    digest
+        Whether to digest the file, too.
 
     Raises
     ------
@@ -158,9 +75,17 @@ def read_image(case: Case) -> Volume:
     """
     if not case.image:
         raise VolumeError(f"{case.id} has no image in {case.folder!r}.", "no_image")
-    nifti = parse(case.read(case.image), case.image)
+    data = case.read(case.image)
+    nifti = parse(data, case.image)
     i, j, k = nifti.voxels.shape
-    return Volume(nifti.voxels, Grid((i, j, k), nifti.affine), nifti.slope, nifti.inter)
+    return Volume(
+        nifti.voxels,
+        Grid((i, j, k), nifti.affine),
+        nifti.slope,
+        nifti.inter,
+        blake2b(data, digest_size=16).hexdigest() if digest else "",
+        nifti.findings,
+    )
 
 
 class MaskReader:
@@ -173,7 +98,7 @@ class MaskReader:
     def __init__(self, case: Case, grid: Grid) -> None:
         self._case = case
         self._grid = grid
-        self._empty: set[bytes] = set()
+        self._empty: dict[bytes, Mask] = {}
         self._paths = case.masks()
 
     def read(self, name: str) -> Mask:
@@ -190,14 +115,13 @@ class MaskReader:
             raise UnknownName("mask", name, self._paths)
         path = self._paths[name]
         data = self._case.read(path)
-        digest = blake2b(data, digest_size=16).digest()
-        if digest in self._empty:
-            return _empty_mask(name)
+        if data in self._empty:
+            return replace(self._empty[data], name=name)
         nifti = parse(data, path)
         self._check_grid(nifti, path)
         mask = _mask(name, nifti)
-        if mask.box is None and not mask.odd_values:
-            self._empty.add(digest)
+        if mask.box is None:
+            self._empty[data] = mask
         return mask
 
     def _check_grid(self, nifti: Nifti, path: str) -> None:
@@ -290,66 +214,78 @@ def percentiles(volume: Volume, which: Sequence[float]) -> tuple[float, ...]:
         Percentages, 0 to 100.
     """
     stored = volume.voxels
-    if stored.dtype.kind in "bui" and stored.dtype.itemsize <= 2:
-        levels, counts = _levels(stored)
-    else:
-        finite = stored[np.isfinite(stored)]
-        levels, counts = np.sort(finite, axis=None), np.empty(0, np.int64)
-    values = levels.astype(np.float64) * volume.slope + volume.inter
-    keep = values != 0
-    values = values[keep]
-    if not values.size:
-        return (float("nan"),) * len(which)
-    if not counts.size:
-        return tuple(float(v) for v in np.percentile(values, which))
-    weights = counts[keep]
-    order = np.argsort(values)
-    values, ends = values[order], np.cumsum(weights[order])
-    position = np.asarray(which, float) / 100 * (ends[-1] - 1)
-    low = values[np.searchsorted(ends, np.floor(position), side="right")]
-    high = values[np.searchsorted(ends, np.ceil(position), side="right")]
-    return tuple(float(v) for v in low + (high - low) * (position - np.floor(position)))
-
-
-def _levels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    lowest = int(stored.min())
-    flat = stored.reshape(-1, order="F")
-    counts = np.zeros(int(stored.max()) - lowest + 1, np.int64)
-    for start in range(0, flat.size, 2**22):
-        counts += np.bincount(flat[start : start + 2**22].astype(np.int64) - lowest, minlength=counts.size)
-    present = np.flatnonzero(counts)
-    return present + lowest, counts[present]
+    found = distribution(
+        lambda: flat_chunks(stored),
+        stored.dtype,
+        which,
+        slope=volume.slope,
+        inter=volume.inter,
+        nonzero=True,
+    )
+    return found.percentiles
 
 
 def _mask(name: str, nifti: Nifti) -> Mask:
     stored = nifti.voxels
-    if nifti.slope != 1.0 or nifti.inter != 0.0:
-        stored = stored * nifti.slope + nifti.inter
-    if stored.dtype.kind == "f" or stored.max() > 1 or stored.min() < 0:
-        odd_values = tuple(float(v) for v in np.unique(stored[(stored != 0) & (stored != 1)])[:5])
-    else:
-        odd_values = ()
-    box = bounding_box(stored > 0 if odd_values or stored.dtype != np.uint8 else stored)
+    dtype = str(stored.dtype)
+    findings = list(nifti.findings)
+    scaled = nifti.slope != 1.0 or nifti.inter != 0.0
+    if scaled:
+        what = f"a mask with a scaling: {nifti.slope:g} x value + {nifti.inter:g}."
+        findings.append(Finding("mask_scaled", what))
+    if stored.dtype.kind == "f":
+        findings.append(Finding("mask_type", f"a mask stored as {dtype}."))
+    odd_values: tuple[float, ...] = ()
+    planes = stored.T.view(np.uint8) if stored.dtype.itemsize == 1 else None
+    highest = None if planes is None else _highest(planes)
+    if planes is None or highest is None or highest.max() > 1 or scaled:
+        planes, odd_values = _binary(nifti)
+        highest = _highest(planes)
+    box = _box(planes, highest)
     if box is None:
-        return Mask(name, None, np.zeros((0, 0, 0), bool), odd_values)
-    return Mask(name, box, stored[box] > 0, odd_values)
+        return Mask(name, None, np.zeros((0, 0, 0), bool), odd_values, dtype, tuple(findings))
+    inside = planes.view(np.bool_)[box[::-1]]
+    if inside.size <= _VIEW_VOXELS:
+        inside = np.ascontiguousarray(inside)
+    return Mask(name, box, inside.T, odd_values, dtype, tuple(findings))
 
 
-def _empty_mask(name: str) -> Mask:
-    return Mask(name, None, np.zeros((0, 0, 0), bool))
+def _binary(nifti: Nifti) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+    """Return which voxels are above 0, axes k, j, i, and the least values that are neither 0 nor 1."""
+    stored = nifti.voxels.T
+    inside = np.empty(stored.shape, np.bool_)
+    odd = np.empty(0)
+    for planes in slabs(nifti.voxels.shape):
+        values = stored[planes]
+        if nifti.slope != 1.0 or nifti.inter != 0.0:
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = values * nifti.slope + nifti.inter
+        np.greater(values, 0, out=inside[planes])
+        strange = (values != 0) & (values != 1)
+        if strange.any():
+            odd = np.unique(np.concatenate([odd, values[strange]]))[:5]
+    return inside.view(np.uint8), tuple(float(value) for value in odd)
 
 
 def bounding_box(array: NDArray[Any]) -> Box | None:
     """Return the half-open bounding box of the non-zero voxels, or None where there are none."""
-    box: list[slice] = []
-    part = array
-    # From the slowest axis on, so that each further look is at what the last one left.
-    for axis in (2, 1, 0):
-        others = tuple(a for a in range(3) if a != axis)
-        hit = np.flatnonzero(part.any(axis=others))
-        if not hit.size:
-            return None
-        span = slice(int(hit[0]), int(hit[-1]) + 1)
-        box.append(span)
-        part = part[tuple(span if a == axis else slice(None) for a in range(3))]
-    return box[2], box[1], box[0]
+    planes = np.ascontiguousarray((array if array.dtype == np.bool_ else array != 0).T).view(np.uint8)
+    return _box(planes, _highest(planes))
+
+
+def _highest(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the largest value of each plane."""
+    # A maximum of bytes runs at the speed of memory; `any` does not.
+    highest: NDArray[np.uint8] = planes.reshape(planes.shape[0], -1).max(axis=1)
+    return highest
+
+
+def _box(planes: NDArray[np.uint8], highest: NDArray[np.uint8]) -> Box | None:
+    """Return the bounding box, i, j, k, of planes with axes k, j, i, given the largest value of each."""
+    hit = np.flatnonzero(highest)
+    if not hit.size:
+        return None
+    k = slice(int(hit[0]), int(hit[-1]) + 1)
+    shadow = planes[k].max(axis=0)
+    j, i = (np.flatnonzero(shadow.any(axis=axis)) for axis in (1, 0))
+    return slice(int(i[0]), int(i[-1]) + 1), slice(int(j[0]), int(j[-1]) + 1), k

@@ -1,0 +1,160 @@
+"""Masks of a case, and where they overlap.
+
+Masks of a case may overlap, so they are never packed into one label per voxel. `Labels` gives
+each voxel the id of the *set* of structures it belongs to, which is exact and as small.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.errors import VolumeError
+from explorer.findings import Finding
+
+Box = tuple[slice, slice, slice]
+"""A bounding box in voxels, half open."""
+
+SLAB_VOXELS = 2**20
+"""Voxels that are worked on at a time, so that what is made of them stays small."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """One structure of a case, within its bounding box.
+
+    Attributes
+    ----------
+    name
+        The structure.
+    box
+        Bounding box in the image's grid, or None when the mask is empty.
+    inside
+        Boolean, the shape of `box`; shape (0, 0, 0) when the mask is empty. Of a large mask it is
+        a view of the file's voxels.
+    odd_values
+        Other values than 0 and 1 that were found, at most five, ascending.
+    dtype
+        Of the voxels as stored, such as ``"uint8"``.
+    findings
+        What is odd about the file.
+    """
+
+    name: str
+    box: Box | None
+    inside: NDArray[np.bool_]
+    odd_values: tuple[float, ...] = ()
+    dtype: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """All masks of a case, exact where they overlap.
+
+    Attributes
+    ----------
+    ids
+        Shape (i, j, k), uint8 or uint16: index into `sets`.
+    sets
+        Distinct sets of structures that share a voxel; ``sets[0]`` is empty.
+    names
+        Structures that have a readable mask, empty masks included.
+    problems
+        Why a mask was left out, or what is odd about it, by structure.
+    """
+
+    ids: NDArray[np.uint8] | NDArray[np.uint16]
+    sets: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class LabelBuilder:
+    """Collects masks into `Labels` one by one."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self._ids: NDArray[Any] = np.zeros(shape, np.uint8, order="F")
+        self._sets: list[tuple[str, ...]] = [()]
+        self._voxels: list[int] = [int(np.prod(shape, dtype=object))]
+        self._id_of: dict[tuple[str, ...], int] = {(): 0}
+        self._names: list[str] = []
+
+    def add(self, mask: Mask) -> None:
+        """Add a mask; raises `VolumeError` when there are more than 65,535 distinct overlaps."""
+        self._names.append(mask.name)
+        if mask.box is None:
+            return
+        i, j, k = mask.box
+        for planes in slabs(mask.inside.shape):
+            where = (i, j, slice(k.start + planes.start, k.start + planes.stop))
+            self._add(mask.name, where, np.ascontiguousarray(mask.inside[:, :, planes].T))
+
+    def _add(self, name: str, where: Box, inside: NDArray[np.bool_]) -> None:
+        """Add a slab of a mask, axes k, j, i. Sums instead of indices, since they vectorise."""
+        others = self._ids[where].T * inside
+        free = int(np.count_nonzero(inside))
+        shared = others.any()
+        if shared:
+            hit = others != 0
+            before = others[hit]
+            free -= before.size
+            counts = np.bincount(before, minlength=len(self._sets))
+            table = np.zeros(len(self._sets), np.uint16)
+            for old in np.flatnonzero(counts).tolist():
+                table[old] = self._move(old, (*self._sets[old], name), int(counts[old]))
+        alone = self._move(0, (name,), free) if free else 0
+        if len(self._sets) > 256 and self._ids.dtype == np.uint8:
+            self._ids = self._ids.astype(np.uint16, order="F")
+        dtype = self._ids.dtype.type
+        new = inside * dtype(alone)
+        region = self._ids[where].T
+        if shared:
+            new[hit] = table[before]
+            region -= others
+        region += new
+
+    def overlap_voxels(self) -> dict[str, int]:
+        """Return, for each structure, how many of its voxels belong to another one too."""
+        shared = dict.fromkeys(self._names, 0)
+        for members, voxels in zip(self._sets, self._voxels, strict=True):
+            if len(members) > 1:
+                for name in members:
+                    shared[name] += voxels
+        return shared
+
+    def overlaps(self) -> dict[tuple[str, str], int]:
+        """Return how many voxels two structures share, by pair in alphabetical order."""
+        shared: dict[tuple[str, str], int] = {}
+        for members, voxels in zip(self._sets, self._voxels, strict=True):
+            for pair in combinations(sorted(members), 2):
+                shared[pair] = shared.get(pair, 0) + voxels
+        return {pair: shared[pair] for pair in sorted(shared) if shared[pair]}
+
+    def labels(self, problems: dict[str, str] | None = None) -> Labels:
+        """Return what was collected; the builder must not be used afterwards."""
+        return Labels(self._ids, tuple(self._sets), tuple(self._names), problems or {})
+
+    def _move(self, old: int, members: tuple[str, ...], voxels: int) -> int:
+        """Count voxels as of another set; returns its id."""
+        if members not in self._id_of:
+            if len(self._sets) > 65_535:
+                raise VolumeError("More than 65,535 different overlaps of masks in one case.", "not_measured")
+            self._id_of[members] = len(self._sets)
+            self._sets.append(members)
+            self._voxels.append(0)
+        new = self._id_of[members]
+        self._voxels[old] -= voxels
+        self._voxels[new] += voxels
+        return new
+
+
+def slabs(shape: tuple[int, ...], voxels: int = SLAB_VOXELS) -> Iterator[slice]:
+    """Yield parts of the last axis of a volume, of about so many voxels each."""
+    i, j, k = shape
+    step = max(1, voxels // max(1, i * j))
+    for start in range(0, k, step):
+        yield slice(start, min(k, start + step))
