@@ -43,6 +43,8 @@ def components_26(inside: NDArray[np.bool_]) -> tuple[int, int]:
 def _label(inside: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]:
     """Return the pieces, numbered from 1, and the voxels of each."""
     packed = np.asfortranarray(inside)
+    if not packed.flags.writeable:  # which cc3d asks for, though it does not write
+        packed = packed.copy(order="F")
     labelled, count = cc3d.connected_components(packed, connectivity=26, return_N=True)
     if count <= 1:
         return labelled, np.full(count, np.count_nonzero(packed), np.int64)

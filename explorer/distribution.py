@@ -187,13 +187,12 @@ def _select(chunks: Chunks, dtype: np.dtype[Any], ranks: NDArray[np.int64]) -> N
 
     def keys(chunk: NDArray[Any]) -> NDArray[Any]:
         """Map values to unsigned numbers of the same order."""
-        raw = chunk.view(unsigned)
-        if dtype.kind == "u":
-            return raw
+        raw: NDArray[Any] = chunk.view(unsigned)
         if dtype.kind == "i":
-            return raw ^ top
-        ordered: NDArray[Any] = np.where(raw & top, ~raw, raw | top)
-        return ordered
+            raw = raw ^ top
+        elif dtype.kind == "f":
+            raw = np.where(raw & top, ~raw, raw | top)
+        return raw
 
     found = np.zeros(ranks.size, unsigned)
     left = ranks.copy()

@@ -99,6 +99,7 @@ class MaskReader:
         self._case = case
         self._grid = grid
         self._empty: dict[bytes, Mask] = {}
+        self._matching: set[tuple[tuple[int, int, int], bytes]] = set()
         self._paths = case.masks()
 
     def read(self, name: str) -> Mask:
@@ -127,6 +128,9 @@ class MaskReader:
     def _check_grid(self, nifti: Nifti, path: str) -> None:
         i, j, k = nifti.voxels.shape
         grid = Grid((i, j, k), nifti.affine)
+        key = grid.shape, grid.affine.tobytes()
+        if key in self._matching:
+            return
         if grid.shape != self._grid.shape:
             raise VolumeError(
                 f"{path}: the mask has the shape {grid.shape}, its image {self._grid.shape}.", "other_shape"
@@ -137,6 +141,7 @@ class MaskReader:
                 f"{path}: the mask lies on another grid than its image, off by up to {off:.3g} mm.",
                 "other_grid",
             )
+        self._matching.add(key)
 
 
 def iter_masks(
@@ -255,11 +260,13 @@ def _binary(nifti: Nifti) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
     stored = nifti.voxels.T
     inside = np.empty(stored.shape, np.bool_)
     odd = np.empty(0)
+    scaled = nifti.slope != 1.0 or nifti.inter != 0.0
     for planes in slabs(nifti.voxels.shape):
         values = stored[planes]
-        if nifti.slope != 1.0 or nifti.inter != 0.0:
+        if scaled:
             with np.errstate(over="ignore", invalid="ignore"):
                 values = values * nifti.slope + nifti.inter
+                values[np.abs(values - 1) < 1e-6] = 1  # a slope of 1/255 is stored in 32 bits
         np.greater(values, 0, out=inside[planes])
         strange = (values != 0) & (values != 1)
         if strange.any():

@@ -3,9 +3,14 @@ import pytest
 from samples import AFFINE, SHAPE, box_mask
 from scipy import ndimage
 
+from explorer import components, open_dataset
+from explorer.components import components_26
+from explorer.distribution import distribution
 from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import Grid
+from explorer.index import measure
+from explorer.labels import LabelBuilder
 from explorer.measure import measure_case, measure_mask
 from explorer.volume import Mask, Volume, bounding_box
 
@@ -107,3 +112,114 @@ def test_voxels_that_are_not_finite_are_left_out():
 def test_values_above_int16_are_not_wrapped():
     image = Volume(np.full(SHAPE, 60_000, np.uint16), GRID, 2.0, 0.0)
     assert measure_mask(mask_of(box_mask((1, 2), (1, 2), (1, 2))), GRID, image)["intensity_p50"] == 120_000
+
+
+def numbers(dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    """Values over the whole range of a type, with many zeros, ties and whatever is not finite."""
+    if dtype.kind == "b":
+        return rng.random(5000) > 0.3
+    if dtype.kind == "f":
+        values = np.concatenate([rng.normal(0, 300, 3000), rng.lognormal(0, 20, 1000), np.zeros(900)])
+        values[:4] = np.nan, np.inf, -np.inf, -0.0
+    else:
+        span = np.iinfo(dtype)
+        values = np.concatenate(
+            [rng.integers(span.min, span.max, 2000, dtype=dtype, endpoint=True), rng.integers(0, 9, 2900)]
+        )
+    return rng.permutation(values).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
+@pytest.mark.parametrize(("slope", "inter"), [(1.0, 0.0), (2.5, -7.0), (-0.5, 3.0)])
+@pytest.mark.parametrize("nonzero", [False, True])
+def test_distributions_are_those_of_numpy(dtype: str, slope: float, inter: float, nonzero: bool):
+    stored = numbers(np.dtype(dtype), np.random.default_rng(5))
+    which = (0, 0.3, 5, 50, 95, 99.9, 100)
+
+    def chunks():
+        return np.array_split(stored, 7)
+
+    found = distribution(chunks, stored.dtype, which, slope=slope, inter=inter, nonzero=nonzero)
+    values = stored.astype(np.float64) * slope + inter
+    finite = values[np.isfinite(values)]
+    ranked = finite[finite != 0] if nonzero else finite
+    assert (found.finite, found.nonfinite) == (finite.size, values.size - finite.size)
+    assert found.zeros == np.count_nonzero(finite == 0)
+    assert (found.minimum, found.maximum) == (finite.min(), finite.max())
+    np.testing.assert_allclose((found.mean, found.sd), (finite.mean(), finite.std()), rtol=1e-9)
+    np.testing.assert_allclose(found.percentiles, np.percentile(ranked, which), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+def test_distributions_of_nothing_are_nan(dtype: str):
+    values = np.full(9, np.nan if dtype == "f4" else 0).astype(dtype)
+    found = distribution(lambda: [values], values.dtype, (1, 99), nonzero=True)
+    assert np.isnan(found.percentiles).all()
+    assert np.isnan(found.mean) == (dtype == "f4")
+    assert (found.finite, found.zeros) == ((0, 0) if dtype == "f4" else (9, 9))
+
+
+@pytest.mark.parametrize("density", [0.02, 0.1, 0.3, 0.9])
+@pytest.mark.parametrize("seed", range(4))
+def test_pieces_of_a_large_mask_are_joined(density: float, seed: int, monkeypatch: pytest.MonkeyPatch):
+    inside = np.asfortranarray(np.random.default_rng(seed).random((9, 8, 23)) < density)
+    inside[0, 0, 0] = True
+    labelled, count = ndimage.label(inside, np.ones((3, 3, 3)))
+    expected = count, np.bincount(labelled.ravel())[1:].max()
+    assert components_26(inside) == expected
+    monkeypatch.setattr(components, "WHOLE_VOXELS", 9 * 8 * 2)
+    assert components_26(inside) == expected
+
+
+@pytest.mark.parametrize("shape", [(128, 120, 150), (3, 4, 1200)])
+def test_masks_that_take_several_slabs(shape: tuple[int, int, int]):
+    rng = np.random.default_rng(7)
+    grid = Grid(shape, AFFINE)
+    image = np.asfortranarray(rng.integers(-50, 900, shape).astype(np.int16))
+    arrays = {name: np.asfortranarray(rng.random(shape) < share) for name, share in (("b", 0.7), ("a", 0.5))}
+    builder = LabelBuilder(shape)
+    for name, array in arrays.items():
+        mask = mask_of(array, name)
+        builder.add(mask)
+        row = measure_mask(mask, grid, Volume(image, grid))
+        values = image[array].astype(float)
+        assert row["voxels"] == array.sum()
+        assert row["zero_voxels"] == np.count_nonzero(values == 0)
+        centre = grid.to_world(ndimage.center_of_mass(array))
+        np.testing.assert_allclose([row[f"centroid_{axis}_mm"] for axis in "xyz"], centre)
+        assert row["intensity_mean"] == pytest.approx(values.mean())
+        assert row["intensity_p50"] == np.median(values)
+    shared = np.count_nonzero(arrays["a"] & arrays["b"])
+    assert builder.overlaps() == {("a", "b"): shared}
+    assert builder.overlap_voxels() == {"a": shared, "b": shared}
+    labels = builder.labels()
+    for name, array in arrays.items():
+        members = [n for n, names in enumerate(labels.sets) if name in names]
+        np.testing.assert_array_equal(np.isin(labels.ids, members), array)
+
+
+def test_overlaps_are_told_once_per_pair(image: np.ndarray):
+    masks = [
+        ("c", mask_of(box_mask((1, 5), (1, 5), (1, 5)), "c")),
+        ("a", mask_of(box_mask((3, 6), (1, 5), (1, 5)), "a")),
+        ("b", mask_of(box_mask((4, 6), (4, 7), (1, 5)), "b")),
+        ("away", mask_of(box_mask((6, 7), (7, 8), (8, 9)), "away")),
+    ]
+    found = measure_case(Volume(image, GRID), GRID, masks)
+    assert [(row["structure"], row["other"], row["voxels"]) for row in found.overlaps] == [
+        ("a", "b", 8),
+        ("a", "c", 32),
+        ("b", "c", 4),
+    ]
+    assert {row["mask_set"] for row in found.overlaps} == {"reference"}
+    inside = {row["structure"]: row["overlap_voxels"] for row in found.structures}
+    assert inside == {"a": 36, "b": 8, "c": 32, "away": 0}
+
+
+def test_large_masks_are_views(write, image: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    array = blobs(3)
+    case = open_dataset(write({"s0001": {"a": array}}))["s0001"]
+    expected = measure(case, "").structures
+    monkeypatch.setattr("explorer.volume._VIEW_VOXELS", 0)
+    assert measure(case, "").structures == expected
+    assert expected[0]["voxels"] == array.sum()

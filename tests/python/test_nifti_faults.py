@@ -1,0 +1,282 @@
+"""Files that are damaged, that lie or that were made to do harm."""
+
+import gzip
+import itertools
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import AFFINE, SHAPE, box_mask, nifti_bytes
+
+from explorer import open_dataset
+from explorer.errors import VolumeError
+from explorer.findings import KINDS
+from explorer.index import measure
+from explorer.nifti import Nifti, parse
+
+ARRAY = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
+WHOLE = nifti_bytes(ARRAY)
+RAW = gzip.decompress(WHOLE)
+MASK = box_mask((1, 3), (2, 4), (3, 5))
+
+
+def edited(edit: Callable[[Any], None], raw: bytes = RAW) -> bytes:
+    """The file with another header, not zipped."""
+    header = nib.Nifti1Header(raw[:348])
+    edit(header)
+    return header.binaryblock + raw[348:]
+
+
+def setting(**fields: Any) -> bytes:
+    def edit(header: Any) -> None:
+        for name, value in fields.items():
+            header[name] = value
+
+    return edited(edit)
+
+
+def kinds(data: bytes) -> list[str]:
+    return [finding.kind for finding in parse(data, "x").findings]
+
+
+def test_zeros_after_the_gzip_data_are_padding():
+    found = parse(WHOLE + bytes(512), "x")
+    np.testing.assert_array_equal(found.voxels, ARRAY)
+    assert found.findings == ()
+
+
+@pytest.mark.parametrize(
+    "rest", [b"x", bytes(3) + b"end", b"PK\x03\x04" * 9, len(RAW).to_bytes(4, "little")[::-1]]
+)
+def test_other_bytes_after_the_gzip_data_are_told(rest: bytes):
+    found = parse(WHOLE + rest, "x")
+    np.testing.assert_array_equal(found.voxels, ARRAY)
+    (finding,) = found.findings
+    assert finding.kind == "trailing_bytes"
+    assert finding.what.startswith(f"{len(rest.lstrip(bytes(1)))} bytes follow")
+
+
+def test_a_file_that_follows_itself_is_too_long():
+    with pytest.raises(VolumeError, match="more than") as caught:
+        parse(WHOLE + WHOLE, "x")
+    assert caught.value.kind == "too_long"
+
+
+def test_a_file_in_many_members_is_read_whole():
+    cuts = [0, 1, 3, 200, 352, 353, 900, len(RAW)]
+    data = b"".join(gzip.compress(RAW[a:b]) for a, b in itertools.pairwise(cuts))
+    np.testing.assert_array_equal(parse(data, "x").voxels, ARRAY)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_more_voxels_than_declared_are_refused(zipped: bool):
+    longer = RAW + bytes(64)
+    with pytest.raises(VolumeError, match="more than") as caught:
+        parse(gzip.compress(longer) if zipped else longer, "x")
+    assert caught.value.kind == "too_long"
+
+
+def test_the_crc_of_the_last_byte_counts():
+    for at in (-8, -5, -4, -1):
+        damaged = bytearray(WHOLE)
+        damaged[at] ^= 1
+        with pytest.raises(VolumeError) as caught:
+            parse(bytes(damaged), "x")
+        assert caught.value.kind == "gzip_damaged"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"vox_offset": 0}, "header"),
+        ({"vox_offset": np.nan}, "header"),
+        ({"vox_offset": np.inf}, "header"),
+        ({"vox_offset": 352.5}, "header"),
+        ({"vox_offset": 1e30}, "header"),
+        ({"scl_slope": 1, "scl_inter": np.nan}, "header"),
+        ({"sform_code": 0, "qform_code": 1, "quatern_b": 2}, "affine"),
+        ({"srow_x": np.inf}, "affine"),
+        ({"srow_x": 0}, "affine"),
+        ({"srow_x": 3e38, "srow_y": 3e38}, "affine"),
+        ({"dim": [0, 7, 8, 9, 1, 1, 1, 1]}, "header"),
+        ({"dim": [8, 7, 8, 9, 1, 1, 1, 1]}, "header"),
+        ({"dim": [3, 0, 8, 9, 1, 1, 1, 1]}, "header"),
+        ({"datatype": 1}, "not_3d"),
+        ({"datatype": 32}, "not_3d"),
+        ({"magic": b"ni1"}, "not_nifti"),
+    ],
+)
+def test_impossible_headers_are_refused(fields: dict, kind: str):
+    for data in (setting(**fields), gzip.compress(setting(**fields))):
+        with pytest.raises(VolumeError) as caught:
+            parse(data, "the/file")
+        assert caught.value.kind == kind
+        assert str(caught.value).startswith("the/file: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"bitpix": 8}, "header_lies"),
+        ({"xyzt_units": 1}, "not_mm"),
+        ({"xyzt_units": 3}, "not_mm"),
+        ({"sform_code": 1, "qform_code": 1, "qoffset_x": 99}, "two_forms"),
+    ],
+)
+def test_headers_that_contradict_themselves_are_told(fields: dict, kind: str):
+    assert kinds(setting(**fields)) == [kind]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"sform_code": 2, "qform_code": 0},
+        {"sform_code": 0, "qform_code": 2},
+        {"xyzt_units": 0},
+        {"xyzt_units": 10},
+        {"scl_slope": np.nan},
+    ],
+)
+def test_headers_as_the_real_ones_are_not_told(fields: dict):
+    def edit(header: Any) -> None:
+        header.set_qform(AFFINE, 1)
+        for name, value in fields.items():
+            header[name] = value
+
+    assert kinds(edited(edit)) == []
+
+
+def test_what_does_not_exist_is_not_allocated():
+    shapes = [(2**15 - 1,) * 3, (2**14, 2**13, 2**13), (1000, 1000, 1000)]
+    for shape in shapes:
+        data = setting(dim=[3, *shape, 1, 1, 1, 1])
+        for file in (data, gzip.compress(data), gzip.compress(data + bytes(2**20))):
+            tracemalloc.start()
+            with pytest.raises(VolumeError):
+                parse(file, "x")
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert peak < 8 * 2**20
+
+
+def test_a_bomb_stops_at_what_is_declared():
+    bomb = gzip.compress(RAW + bytes(400 * 2**20), 9)
+    for file in (bomb, bomb[:-4] + len(RAW).to_bytes(4, "little"), gzip.compress(RAW[:600]) + bomb):
+        tracemalloc.start()
+        with pytest.raises(VolumeError):
+            parse(file, "x")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 8 * 2**20
+
+
+def only_ours(data: bytes) -> None:
+    """`parse` gives a volume or says why not, and takes no more memory than it declares."""
+    tracemalloc.start()
+    try:
+        found = parse(data, "x")
+    except VolumeError as error:
+        found, refused = None, error
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    size = 0
+    if found is None:
+        assert refused.kind in KINDS
+        assert str(refused).startswith("x: ")
+    else:
+        assert isinstance(found, Nifti)
+        assert found.voxels.ndim == 3
+        assert np.isfinite(found.affine).all()
+        assert all(finding.kind in KINDS for finding in found.findings)
+        size = found.voxels.nbytes
+    assert peak < 2 * size + 2 * len(data) + 12 * 2**20
+
+
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=12)
+
+
+def mutated(data: bytes, changes: list[tuple[int, int]], upto: int) -> bytes:
+    changed = bytearray(data)
+    for place, value in changes:
+        changed[place % upto] = value
+    return bytes(changed)
+
+
+@FUZZ
+@given(CHANGES, st.booleans())
+def test_fuzzed_headers(changes: list[tuple[int, int]], zipped: bool):
+    data = mutated(RAW, changes, 352)
+    only_ours(gzip.compress(data, 1) if zipped else data)
+
+
+@FUZZ
+@given(CHANGES, st.integers(0, len(WHOLE)), st.binary(max_size=40))
+def test_fuzzed_gzip(changes: list[tuple[int, int]], keep: int, rest: bytes):
+    only_ours(mutated(WHOLE, changes, len(WHOLE)))
+    only_ours(WHOLE[:keep] + rest)
+    only_ours(WHOLE + rest)
+
+
+@FUZZ
+@given(
+    st.sampled_from([b"", b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"]),
+    st.binary(max_size=1200),
+)
+def test_random_bytes(start: bytes, rest: bytes):
+    only_ours(start + rest)
+
+
+@FUZZ
+@given(st.binary(min_size=540, max_size=540))
+def test_random_headers_of_the_second_version(block: bytes):
+    header = bytearray(block)
+    header[:12] = nib.Nifti2Header().binaryblock[:12]
+    only_ours(bytes(header) + bytes(4000))
+
+
+def test_oddities_reach_the_table_of_findings(write, image: np.ndarray):
+    scaled = bytearray(gzip.decompress(nifti_bytes(MASK)))
+    header = nib.Nifti1Header(bytes(scaled[:348]))
+    header["scl_slope"], header["scl_inter"] = 1 / 255, 0
+    scaled[:348] = header.binaryblock
+    scaled[352:] = bytes(scaled[352:]).replace(b"\x01", b"\xff")
+    values = image.astype(np.float32)
+    values[0, 0] = np.nan
+    masks = {
+        "mri": nifti_bytes(values),
+        "float_a": MASK.astype(np.float32),
+        "float_b": MASK.astype(np.float32) * 0,
+        "scaled": gzip.compress(bytes(scaled)),
+        "tail": nifti_bytes(MASK) + b"tail",
+        "three": MASK * 3,
+    }
+    found = measure(open_dataset(write({"s0001": masks}))["s0001"], "")
+    told = {(f.kind, f.structure): f.what for f in found.findings}
+    assert set(told) == {
+        ("not_finite", ""),
+        ("mask_type", ""),
+        ("mask_scaled", "scaled"),
+        ("trailing_bytes", "tail"),
+        ("mask_values", "three"),
+    }
+    assert told["not_finite", ""].startswith(f"{SHAPE[2]} voxels")
+    assert "float_a, float_b" in told["mask_type", ""]
+    assert all(finding.case == "s0001" for finding in found.findings)
+    assert len(found.case["problems"]) == 3
+    rows = {row["structure"]: row for row in found.structures}
+    assert {name: row["mask_dtype"] for name, row in rows.items()} == {
+        "float_a": "float32",
+        "float_b": "float32",
+        "scaled": "uint8",
+        "tail": "uint8",
+        "three": "uint8",
+    }
+    assert all(row["voxels"] == (0 if name == "float_b" else 8) for name, row in rows.items())
