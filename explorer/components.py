@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from explorer.labels import slabs
 
-WHOLE_VOXELS = 2**24
+WHOLE_VOXELS = 2**22
 """Larger masks are labelled in parts, which are then joined."""
 
 
@@ -59,13 +59,27 @@ def _label(inside: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger], NDAr
 def _touching(one: NDArray[np.int64], other: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Return the pairs of labels, -1 being none, that neighbour each other in two adjacent planes."""
     pairs: set[tuple[int, int]] = set()
+    most = _distinct(one) * _distinct(other)
     padded = np.pad(other, 1, constant_values=-1)
     for i in range(3):
         for j in range(3):
             near = padded[i : i + one.shape[0], j : j + one.shape[1]]
             both = (one >= 0) & (near >= 0)
-            pairs.update(map(tuple, np.unique(np.stack([one[both], near[both]], 1), axis=0).tolist()))
+            found = np.stack([one[both], near[both]])
+            new = np.ones(found.shape[1], bool)
+            new[1:] = (found[:, 1:] != found[:, :-1]).any(axis=0)
+            pairs.update(zip(*found[:, new].tolist(), strict=True))
+            if len(pairs) == most:
+                return sorted(pairs)
     return sorted(pairs)
+
+
+def _distinct(plane: NDArray[np.int64]) -> int:
+    """Return how many labels, -1 being none, there are in a plane."""
+    flat = plane.reshape(-1, order="F")
+    starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    labels = np.unique(flat[np.concatenate([[0], starts])])
+    return int(np.count_nonzero(labels >= 0))
 
 
 def _root(parent: list[int], n: int) -> int:

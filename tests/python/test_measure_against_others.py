@@ -27,8 +27,8 @@ def measured(
     """Cases with what we measured; of every type of voxel that a set has."""
     if request.param == "phantom":
         root = tmp_path_factory.mktemp("phantom")
-        write_phantom(root, 7, progress=False)
-        cases = list(open_dataset(root))
+        write_phantom(root, 6, progress=False)
+        cases = list(open_dataset(root))[2::3]  # uint16 with a slope, and float32
     elif not REAL.is_dir():
         pytest.skip("the folder of real scans is not beside the project")
     else:
