@@ -17,6 +17,7 @@ from explorer.selection import Selection
 from explorer.store import default_store
 from explorer.views.browser import CaseTable, Facets
 from explorer.views.charts import Dashboard
+from explorer.views.entrance import Entrance
 from explorer.views.header import Header
 from explorer.views.tabs import Tabs
 from explorer.views.view import kernel_loop
@@ -137,6 +138,34 @@ class Explorer(widgets.Box):
             self.header.progress = {}
         else:
             self.header.progress = {"text": "Measuring", "done": step.done, "total": step.total}
+
+
+class Page(widgets.Box):
+    """A page of its own that opens a data set as soon as a browser shows it.
+
+    Parameters
+    ----------
+    dataset
+        Path or URL.
+    store
+        Folder of the index, or None for the default.
+
+    Attributes
+    ----------
+    app
+        The `Explorer`, once a browser has come.
+    """
+
+    def __init__(self, dataset: str, *, store: str | None = None) -> None:
+        self.app: Explorer | None = None
+        self._opened = dataset, store
+        super().__init__([Entrance(Path(dataset).name, self._enter)])
+
+    def _enter(self) -> None:
+        if self.app is None:
+            dataset, store = self._opened
+            self.app = Explorer(dataset, store=store, height="100vh")
+            self.children = [self.app]
 
 
 def _subtitle(dataset: Dataset) -> str:

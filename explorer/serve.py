@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Callable
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -103,14 +102,9 @@ def serve(
 def page() -> "Widget":
     """Return what the served notebook shows: the app, or in words why there is none."""
     # Only the served kernel needs widgets, not the process that starts the server.
-    from ipywidgets import HTML
+    from explorer.app import Page
 
-    from explorer.app import Explorer
-
-    try:
-        return Explorer(os.environ[DATASET_VARIABLE], store=os.environ.get(STORE_VARIABLE))
-    except ExplorerError as error:
-        return HTML(f"<p style='padding: 24px; white-space: pre-wrap'>{escape(str(error))}</p>")
+    return Page(os.environ[DATASET_VARIABLE], store=os.environ.get(STORE_VARIABLE))
 
 
 def _notebook() -> dict[str, object]:
@@ -133,6 +127,8 @@ def _options(port: int, theme: str) -> list[str]:
         f"--port={port}",
         "--Voila.port_retries=0",
         "--template=explorer",
+        # A kernel waits for the next page with everything imported; see `app.Page`.
+        "--preheat_kernel=True",
         f"--theme={theme}",
     ]
 

@@ -29,6 +29,7 @@ MAX_TEXT = 200
 
 _STRUCTURE_MODES: dict[str, tuple[str, ...]] = {"any": ("complete", "cut_off"), "complete": ("complete",)}
 _TABLE_LAST = ("structures_present", "size", "spacing", "orientation", "problems")
+_TRIPLES = {"size": ("Size", "i × j × k"), "spacing": ("Spacing", "mm")}
 _NOT_IN_TABLE = {"spacing_k_mm", "shape_k", "orientation", "structures_present", "times_given_in", "dtype"}
 
 
@@ -292,6 +293,7 @@ class CaseBrowser(widgets.HBox):
         self.facets.layout = widgets.Layout(width="248px", height="100%", flex="none")
         self.table.layout = widgets.Layout(width="auto", height="100%", flex="1 1 0")
         super().__init__([self.facets, self.table], layout=widgets.Layout(height=height))
+        self.add_class("xp-browser")
 
 
 def _values(counts: Any, all_counts: Any, chosen: tuple[str | None, ...]) -> list[dict[str, Any]]:  # noqa: ANN401
@@ -343,8 +345,10 @@ def _columns(everything: Cohort) -> list[dict[str, Any]]:
     names += [name for name in _TABLE_LAST if last.get(name, name) in have]
     columns = [{"name": "case", "label": "Case", "unit": "", "numeric": False}]
     for name in names:
-        label, unit = ("Spacing", "mm") if name == "spacing" else column_label(name)
-        numeric = name in have and pd.api.types.is_numeric_dtype(everything.cases[name])
+        label, unit = _TRIPLES.get(name) or column_label(name)
+        types = pd.api.types
+        numeric = name in have and types.is_numeric_dtype(everything.cases[name])
+        numeric = numeric and not types.is_bool_dtype(everything.cases[name])
         columns.append({"name": name, "label": label, "unit": unit, "numeric": bool(numeric)})
     return columns
 

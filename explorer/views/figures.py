@@ -1,6 +1,6 @@
 """Charts of a cohort: tables in, plotly figures as plain dictionaries out.
 
-Boxes are computed here from all rows; of the points at most `MAX_POINTS` are drawn, so that a
+Boxes are computed here from all rows; of the points at most `marks.MAX_POINTS` are drawn, so that a
 figure stays small whatever the size of the cohort. Colours of text, lines and background come
 from the page's CSS; only colours of structures and groups are set here.
 """
@@ -12,23 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from explorer.cohort import Cohort
 from explorer.structures import in_order, structure
 from explorer.tables import column_label
-
-MAX_POINTS = 8_000
-"""Points drawn in one chart."""
+from explorer.views import marks
 
 MAX_GROUPS = 6
 """Groups that a split shows; the rest are one more group, ``other``."""
-
-GROUP_COLORS = ("#4c86d8", "#e08a3c", "#4aa567", "#b06bc9", "#c9a227", "#4fb3bf", "#8d96a3")
-"""Colours of groups, told apart by colour-blind readers; the last is that of ``other``."""
-
-_GREY = "#8d96a3"
-_GRID = "rgba(128,128,128,0.22)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,38 +74,47 @@ def volumes(
     table = table[table["volume_ml"] > 0]
     which = "complete structures only" if complete_only else "every mask that is not empty"
     if table.empty:
-        return Chart(_figure([], _layout()), message=_nothing(cohort, complete_only=complete_only))
+        return Chart(_figure([], marks.layout()), message=_nothing(cohort, complete_only=complete_only))
     shown = [name for name in structures if name in set(table["structure"])]
     groups, group_of = _groups(cohort, split)
     slots = len(groups)
-    width = 0.8 / slots
+    # Few structures leave much room, and a wide box tells no more than a narrow one.
+    width = 0.8 / slots * min(1.0, len(shown) / 6)
     rows = table.assign(
         place=table["structure"].map({name: i for i, name in enumerate(shown)}).astype(int),
         group=table["case"].map(group_of).astype(int),
     )
     rows["x"] = rows["place"] + (rows["group"] - (slots - 1) / 2) * width
-    keep = _sampled(len(rows))
+    # Points stand to the left of their box, and in the middle where there is none.
+    boxed = rows.groupby(["place", "group"])["x"].transform("size") >= marks.MIN_BOX
+    rows["left"] = np.where(boxed, 0.2 * width, 0.0)
+    keep = marks.sampled(len(rows))
     drawn = rows.iloc[keep]
     points: list[tuple[str, str | None]] = [
         (str(c), str(s)) for c, s in zip(drawn["case"], drawn["structure"], strict=True)
     ]
     colors = (
-        [structure(s).color for _, s in points if s]
+        [marks.seen(structure(s).color) for _, s in points if s]
         if slots == 1
-        else [_color(g, slots) for g in drawn["group"]]
+        else [marks.group_color(g, slots) for g in drawn["group"]]
     )
     traces: list[dict[str, Any]] = []
+    middles = []
     for _, part in rows.groupby(["place", "group"], sort=True):
         place, group = int(part["place"].iloc[0]), int(part["group"].iloc[0])
-        color = structure(shown[place]).color if slots == 1 else _color(group, slots)
-        x = float(part["x"].iloc[0]) + width * 0.2
-        traces.append(_box(x, part["volume_ml"].to_numpy(float), width * 0.32, color))
-    jitter = _jitter(drawn["case"], width * 0.17)
+        color = marks.seen(structure(shown[place]).color) if slots == 1 else marks.group_color(group, slots)
+        x = float((part["x"] + part["left"]).iloc[0])
+        values = part["volume_ml"].to_numpy(float)
+        if len(values) >= marks.MIN_BOX:
+            traces.append(marks.box(x, values, width * 0.32, color))
+        of = f"<br>{escape(groups[group][0][:60])}" if slots > 1 else ""
+        middles.append((x, float(np.median(values)), f"<b>{_name(shown[place])}</b>{of}{_quartiles(values)}"))
+    jitter = marks.jitter(drawn["case"], width * 0.17)
     traces.append(
         {
             "type": "scatter",
             "mode": "markers",
-            "x": (drawn["x"].to_numpy() - width * 0.2 + jitter).round(4).tolist(),
+            "x": (drawn["x"] - drawn["left"] + jitter).to_numpy().round(4).tolist(),
             "y": drawn["volume_ml"].round(4).tolist(),
             "customdata": list(range(len(points))),
             "text": [_hover(row, groups if slots > 1 else None) for row in drawn.itertuples()],
@@ -123,21 +123,22 @@ def volumes(
             "showlegend": False,
         }
     )
+    traces.append(marks.middles(middles))
     ring = drawn["case"].to_numpy() == open_case
     if ring.any():
         traces.append(
-            _ring(np.array(traces[-1]["x"])[ring], drawn["volume_ml"].to_numpy()[ring], np.flatnonzero(ring))
+            marks.ring(
+                np.array(traces[-2]["x"])[ring], drawn["volume_ml"].to_numpy()[ring], np.flatnonzero(ring)
+            )
         )
     if slots > 1:
-        traces += [_legend(label, n, _color(i, slots)) for i, (label, n) in enumerate(groups)]
-    layout = _layout(legend=slots > 1)
-    layout["xaxis"] |= {
-        "tickvals": list(range(len(shown))),
-        "ticktext": [_short(name) for name in shown],
-        "range": [-0.6, len(shown) - 0.4],
-        "tickangle": 0 if len(shown) <= 14 else -40,
-    }
-    layout["yaxis"] |= _log_axis(float(rows["volume_ml"].min()), float(rows["volume_ml"].max()))
+        traces += [marks.legend(label, n, marks.group_color(i, slots)) for i, (label, n) in enumerate(groups)]
+    layout = marks.layout(legend=slots > 1)
+    counts = table["structure"].value_counts()
+    layout["xaxis"] |= marks.names_axis(shown, [f"n = {counts[name]:,}" for name in shown])
+    layout["yaxis"] |= marks.titled("volume, ml") | marks.log_axis(
+        float(rows["volume_ml"].min()), float(rows["volume_ml"].max())
+    )
     sampled = (
         "" if len(keep) == len(rows) else f" · {len(keep):,} of {len(rows):,} points drawn, boxes use all"
     )
@@ -150,9 +151,9 @@ def prevalence(cohort: Cohort, structures: Sequence[str], *, mask_set: str = "re
     counts = cohort.structure_counts(mask_set).set_index("structure")
     shown = [name for name in structures if name in counts.index]
     if not shown or not cohort.size:
-        return Chart(_figure([], _layout()), message=_nothing(cohort, complete_only=False))
+        return Chart(_figure([], marks.layout()), message=_nothing(cohort, complete_only=False))
     part = counts.loc[shown]
-    labels = [_short(name) for name in shown]
+    labels = [_name(name) for name in shown]
     bars = []
     for what, numbers, opacity in (
         ("complete", part["complete"], 1.0),
@@ -171,22 +172,19 @@ def prevalence(cohort: Cohort, structures: Sequence[str], *, mask_set: str = "re
                 "textposition": "none",
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {
-                    "color": [structure(name).color for name in shown],
+                    "color": [marks.seen(structure(name).color) for name in shown],
                     "opacity": opacity,
                     "line": {"width": 0},
                 },
                 "showlegend": False,
             }
         )
-    layout = _layout()
-    layout |= {"barmode": "stack", "bargap": 0.25}
-    layout["xaxis"] |= {
-        "tickvals": list(range(len(shown))),
-        "ticktext": labels,
-        "range": [-0.6, len(shown) - 0.4],
-        "tickangle": 0 if len(shown) <= 14 else -40,
-    }
-    layout["yaxis"] |= {"range": [0, max(1, int(part["present"].max())) * 1.08], "tickformat": ",d"}
+    layout = marks.layout()
+    layout |= {"barmode": "stack", "bargap": 1 - 0.75 * min(1.0, len(shown) / 6)}
+    layout["xaxis"] |= marks.names_axis(shown)
+    most = max(1, int(part["present"].max()))
+    layout["yaxis"] |= marks.titled("cases") | {"range": [0, most * 1.08], "tickformat": ",d"}
+    layout["yaxis"] |= {"dtick": 1} if most <= 5 else {}
     return Chart(
         _figure(bars, layout),
         f"cases that show it · full: complete, pale: cut off · n = {cohort.size:,} cases",
@@ -199,9 +197,9 @@ def acquisition(cohort: Cohort, *, split: str | None = None, open_case: str = ""
     wanted = [f"spacing_{axis}_mm" for axis in "ijk"]
     known = cases[cases[wanted].notna().all(axis=1)] if set(wanted) <= set(cases.columns) else cases.iloc[:0]
     if known.empty:
-        return Chart(_figure([], _layout()), message=_nothing(cohort, complete_only=False))
+        return Chart(_figure([], marks.layout()), message=_nothing(cohort, complete_only=False))
     groups, group_of = _groups(cohort, split)
-    keep = _sampled(len(known))
+    keep = marks.sampled(len(known))
     drawn = known.iloc[keep]
     # The slice axis is the coarsest one, whichever axis of the file that is.
     sorted_mm = np.sort(drawn[wanted].to_numpy(float), axis=1)
@@ -212,7 +210,7 @@ def acquisition(cohort: Cohort, *, split: str | None = None, open_case: str = ""
         + (f"<br>{escape(groups[g][0][:60])}" if len(groups) > 1 else "")
         for (case, _), (a, b, c), g in zip(points, sorted_mm, group, strict=True)
     ]
-    x, y = sorted_mm[:, 1], sorted_mm[:, 2]
+    x, y, coincide = marks.spread(sorted_mm[:, 1], sorted_mm[:, 2])
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -225,7 +223,7 @@ def acquisition(cohort: Cohort, *, split: str | None = None, open_case: str = ""
             "marker": {
                 "size": 7,
                 "opacity": 0.75,
-                "color": [_color(g, len(groups)) for g in group],
+                "color": [marks.group_color(g, len(groups)) for g in group],
                 "line": {"width": 0},
             },
             "showlegend": False,
@@ -233,13 +231,16 @@ def acquisition(cohort: Cohort, *, split: str | None = None, open_case: str = ""
     ]
     ring = np.array([case == open_case for case, _ in points])
     if ring.any():
-        traces.append(_ring(x[ring], y[ring], np.flatnonzero(ring), size=13))
+        traces.append(marks.ring(x[ring], y[ring], np.flatnonzero(ring), size=13))
     if len(groups) > 1:
-        traces += [_legend(label, n, _color(i, len(groups))) for i, (label, n) in enumerate(groups)]
-    layout = _layout(legend=len(groups) > 1)
-    layout["xaxis"] |= {"title": {"text": "in plane, mm"}, "rangemode": "tozero", "showgrid": True}
-    layout["yaxis"] |= {"title": {"text": "between slices, mm"}, "rangemode": "tozero"}
-    return Chart(_figure(traces, layout), f"spacing of voxels · n = {len(known):,} cases", points=points)
+        traces += [
+            marks.legend(label, n, marks.group_color(i, len(groups))) for i, (label, n) in enumerate(groups)
+        ]
+    layout = marks.layout(legend=len(groups) > 1)
+    layout["xaxis"] |= marks.titled("in plane, mm") | marks.from_zero(float(x.max())) | {"showgrid": True}
+    layout["yaxis"] |= marks.titled("between slices, mm") | marks.from_zero(float(y.max()))
+    note = f"spacing of voxels{' · equal ones side by side' if coincide else ''} · n = {len(known):,} cases"
+    return Chart(_figure(traces, layout), note, points=points)
 
 
 def default_structures(cohort: Cohort, count: int = 12, *, complete_only: bool = False) -> list[str]:
@@ -274,115 +275,23 @@ def _groups(cohort: Cohort, split: str | None) -> tuple[list[tuple[str, int]], "
     return [groups[i] for i in used], pd.Series(renumbered[code], index=index)
 
 
-def _color(group: int | np.integer[Any], groups: int) -> str:
-    return GROUP_COLORS[min(int(group), len(GROUP_COLORS) - 1)] if groups > 1 else GROUP_COLORS[0]
+def _name(name: str) -> str:
+    known = structure(name)
+    return escape(f"{known.label} {known.side}".strip()[:60])
 
 
-def _box(x: float, values: NDArray[np.float64], width: float, color: str) -> dict[str, Any]:
-    """Return a box of quartiles with Tukey's whiskers, of all values."""
-    q1, median, q3 = np.percentile(values, (25, 50, 75))
-    reach = 1.5 * (q3 - q1)
-    inside = values[(values >= q1 - reach) & (values <= q3 + reach)]
-    return {
-        "type": "box",
-        "x": [x],
-        "q1": [float(q1)],
-        "median": [float(median)],
-        "q3": [float(q3)],
-        "lowerfence": [float(inside.min())],
-        "upperfence": [float(inside.max())],
-        "width": width,
-        "line": {"color": color, "width": 1.25},
-        "fillcolor": "rgba(0,0,0,0)",
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-
-
-def _ring(x: NDArray[Any], y: NDArray[Any], place: NDArray[np.intp], size: float = 10) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x.tolist(),
-        "y": y.tolist(),
-        "customdata": place.tolist(),
-        "hoverinfo": "skip",
-        "marker": {"size": size, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": "#f2a33a"}},
-        "showlegend": False,
-    }
-
-
-def _legend(label: str, n: int, color: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [None],
-        "y": [None],
-        "name": f"{escape(label[:40])} <i>{n:,}</i>",
-        "marker": {"size": 8, "color": color},
-        "hoverinfo": "skip",
-    }
-
-
-def _jitter(cases: "pd.Series[str]", width: float) -> NDArray[np.float64]:
-    """Return a displacement that depends on nothing but the case."""
-    hashed = pd.util.hash_array(cases.to_numpy(dtype=object)) % np.uint64(10_007)
-    spread: NDArray[np.float64] = (hashed.astype(float) / 10_007 - 0.5) * 2 * width
-    return spread
-
-
-def _sampled(count: int) -> NDArray[np.intp]:
-    if count <= MAX_POINTS:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, MAX_POINTS, replace=False))
+def _quartiles(values: "np.ndarray[Any, np.dtype[np.float64]]") -> str:
+    low, median, high = np.percentile(values, (25, 50, 75))
+    middle_half = f" · half between {low:,.4g} and {high:,.4g}" if len(values) >= marks.MIN_BOX else ""
+    return f"<br>median {median:,.4g} ml{middle_half}<br>n = {len(values):,}"
 
 
 def _hover(row: Any, groups: list[tuple[str, int]] | None) -> str:  # noqa: ANN401 - a named tuple of pandas
-    known = structure(row.structure)
-    name = f"{known.label} {known.side}".strip()
     status = "" if row.status == "complete" else " · cut off"
-    lines = [f"<b>{escape(row.case[:60])}</b> {escape(name[:60])}", f"{row.volume_ml:,.4g} ml{status}"]
+    lines = [f"<b>{escape(row.case[:60])}</b> {_name(row.structure)}", f"{row.volume_ml:,.4g} ml{status}"]
     if groups is not None:
         lines.append(escape(groups[row.group][0][:60]))
     return "<br>".join(lines)
-
-
-def _short(name: str) -> str:
-    known = structure(name)
-    label = known.label.replace("inferior vena cava", "IVC").replace(
-        "portal vein and splenic vein", "portal vein"
-    )
-    side = f" {known.side[0].upper()}" if known.side else ""
-    return escape(label if len(label) <= 16 else f"{label[:15]}…") + side
-
-
-def _log_axis(low: float, high: float) -> dict[str, Any]:
-    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    ticks = [10.0**n for n in range(first, last + 1)]
-    return {
-        "type": "log",
-        "tickvals": ticks,
-        "ticktext": [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks],
-        "range": [np.log10(low) - 0.12, np.log10(high) + 0.12],
-    }
-
-
-def _layout(*, legend: bool = False) -> dict[str, Any]:
-    axis = {"showgrid": False, "zeroline": False, "gridcolor": _GRID, "ticks": "", "fixedrange": False}
-    return {
-        "autosize": True,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 56, "r": 16, "t": 26 if legend else 8, "b": 34},
-        "font": {"family": "Inter, Segoe UI, system-ui, DejaVu Sans, sans-serif", "size": 11, "color": _GREY},
-        "hovermode": "closest",
-        "hoverlabel": {"font": {"size": 12}},
-        "dragmode": "zoom",
-        "showlegend": legend,
-        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
-        "xaxis": {**axis, "automargin": True},
-        "yaxis": {**axis, "showgrid": True, "automargin": True},
-    }
 
 
 def _figure(data: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 from explorer import Cohort, OneOf, Selection
 from explorer.views.browser import CaseTable, Facets
 from explorer.views.charts import Dashboard
-from explorer.views.figures import MAX_POINTS, acquisition, prevalence, volumes
+from explorer.views.figures import acquisition, prevalence, volumes
+from explorer.views.marks import MAX_POINTS, MIN_BOX, log_axis, names_axis, seen, spread
 from explorer.views.header import Header
 from explorer.views.tabs import Tabs
 
@@ -214,7 +215,7 @@ def points(chart) -> list[float]:
     return [
         y
         for trace in chart.figure["data"]
-        if trace["type"] == "scatter" and "text" in trace
+        if trace["type"] == "scatter" and "text" in trace and "customdata" in trace
         for y in trace["y"]
     ]
 

@@ -23,7 +23,7 @@ interface ModelState {
 const CHOICES: [string, string][] = [["frequent", "Most frequent"], ["shown", "Shown in viewer"], ["all", "All"]];
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
-  root(el, "charts");
+  root(el, "charts", "Chart controls");
   const kernel = connect(model);
   const choose = (option: string, value: string | boolean | null): void => kernel.tell("choose", { option, value });
 

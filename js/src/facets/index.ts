@@ -31,7 +31,7 @@ interface Section {
 }
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
-  root(el, "facets");
+  root(el, "facets", "Filters");
   const kernel = connect(model);
   const actions = actionsOf(kernel);
   const chips = h("div", { class: "xp-chips" });

@@ -17,7 +17,7 @@ const SEARCH_DELAY_MS = 200;
 const count = (n: number): string => n.toLocaleString("en");
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
-  root(el, "header");
+  root(el, "header", "Data set");
   const kernel = connect(model);
   const title = h("strong", { class: "xp-name" });
   const subtitle = h("span", { class: "xp-sub" });

@@ -19,8 +19,12 @@ interface ModelState {
   error: string;
 }
 
+const LETTER_PX = 7;
+const MOST_LETTERS = 28;
+const FITTED_ROWS = 100;
+
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
-  root(el, "table");
+  root(el, "table", "Cases");
   const kernel = connect(model);
   const head = h("div", { class: "xp-head", role: "row" });
   const space = h("div", { class: "xp-space" });
@@ -28,13 +32,17 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const empty = h("div", { class: "xp-none" });
   const view = h("div", { class: "xp-view", role: "grid", tabindex: 0, "aria-label": "Cases" }, head, space, empty);
   space.append(rows);
+  const uid = `xp-row-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`;
   let sort = "";
   let descending = false;
   let cursor = -1;
   let seen = { key: "", case: "" };
   let frame = 0;
 
-  const data = pages(kernel, () => invalidate());
+  const data = pages(kernel, () => {
+    fit();
+    invalidate();
+  });
   const scroll = scroller(view, space);
   const state = (): ModelState["state"] => model.get("state");
   const order = (): { sort: string; descending: boolean } => ({ sort, descending });
@@ -51,7 +59,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const el = h("div", {
       class: "xp-row", role: "row", "aria-rowindex": index + 2,
       "aria-selected": String(cells !== undefined && id === chosen),
-      "data-case": id, style: `top:${scroll.top(index)}px`,
+      "data-case": id, id: `${uid}-${index}`, style: `top:${scroll.top(index)}px`,
     });
     el.classList.toggle("xp-cursor", index === cursor);
     columns.forEach((column, i) => {
@@ -71,7 +79,19 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     scroll.resize(count);
     const [first, last] = scroll.visible(count);
     data.want(first, last, order());
+    view.setAttribute("aria-activedescendant", cursor >= first && cursor < last ? `${uid}-${cursor}` : "");
     rows.replaceChildren(...Array.from({ length: Math.max(0, last - first) }, (_, i) => rowAt(first + i)));
+  };
+
+  /** One width for head and rows, so that their columns agree: by name and first rows; the rest is shared. */
+  const fit = (): void => {
+    const least = state().columns.map((column, i) => {
+      let letters = column.label.length + (column.unit ? column.unit.length + 1 : 0) + 2;
+      for (let row = 0; row < FITTED_ROWS; row++) letters = Math.max(letters, data.row(row)?.[i]?.length ?? 0);
+      return 20 + LETTER_PX * Math.min(letters, MOST_LETTERS);
+    });
+    view.style.setProperty("--xp-columns", least.map((px, i) => `minmax(${px}px, ${i ? `${px}fr` : `${px}px`})`).join(" "));
+    view.style.setProperty("--xp-width", `${least.reduce((sum, px) => sum + px, 0)}px`);
   };
 
   const drawHead = (): void => {
@@ -97,10 +117,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
         return cell;
       }),
     );
-    // One width for head and rows, so that their columns agree; what is left over is shared.
-    const least = columns.map((c, i) => (i === 0 ? 104 : c.numeric ? 84 : 112));
-    view.style.setProperty("--xp-columns", least.map((px, i) => `minmax(${px}px, ${i ? `${px}fr` : `${px}px`})`).join(" "));
-    view.style.setProperty("--xp-width", `${least.reduce((sum, px) => sum + px, 0)}px`);
+    fit();
     view.setAttribute("aria-rowcount", String(count + 1));
     const clear = h("button", { class: "xp-btn" }, "Clear all filters");
     clear.addEventListener("click", () => kernel.tell("clear"));

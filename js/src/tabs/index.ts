@@ -5,6 +5,8 @@ import "./tabs.css";
 import "./app.css";
 import { errorLine, h, root } from "../shared/dom";
 
+const NARROW_PX = 860;
+
 interface State {
   names: string[];
   chosen: string;
@@ -12,7 +14,7 @@ interface State {
 }
 
 function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
-  root(el, "tabs");
+  root(el, "tabs", "Below the viewer");
   const list = h("div", { role: "tablist", class: "xp-tablist" });
 
   const choose = (name: string): void => {
@@ -37,11 +39,20 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
   };
   list.addEventListener("keydown", (event) => {
     const names = model.get("names");
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step === undefined) return;
+    const here = names.indexOf(model.get("chosen"));
+    const place = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: names.length - 1 }[event.key];
+    if (place === undefined) return;
     event.preventDefault();
-    const place = names.indexOf(model.get("chosen")) + step;
     choose(names[(place + names.length) % names.length]!);
+  });
+
+  // The app has no front end of its own; its layout follows the width it is given.
+  const sizes = new ResizeObserver(([entry]) => {
+    if (entry) entry.target.classList.toggle("xp-narrow", entry.contentRect.width < NARROW_PX);
+  });
+  const watch = requestAnimationFrame(() => {
+    const app = el.closest(".xp-app");
+    if (app) sizes.observe(app);
   });
 
   el.append(list);
@@ -52,6 +63,8 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
   return () => {
     model.off("change:names", show);
     model.off("change:chosen", show);
+    cancelAnimationFrame(watch);
+    sizes.disconnect();
     disposeError();
   };
 }

@@ -18,7 +18,7 @@ import { tile } from "./tile";
 const POINT_DELAY_MS = 80;
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
-  root(el, "viewer");
+  root(el, "viewer", "Viewer");
   const kernel = connect(model);
   const options: Options = { radiological: true, outline: false, overlay: true, opacity: 0.45, smooth: true, crosshair: true };
   let scene: Scene | null = null;
@@ -152,7 +152,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       onWindow();
       sent = null;
       onPoint();
-    } else for (const t of tiles.values()) t.clear();
+    } else {
+      for (const t of tiles.values()) t.clear();
+      controls.say("");
+    }
     onLabels();
     onBusy();
   };
@@ -296,6 +299,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   onLayout();
   onFacts();
   onScene();
+  controls.update(null, model.get("layout_name"), options);
   return () => {
     for (const [name, handler] of handlers) model.off(`change:${name}`, handler);
     observer.disconnect();

@@ -130,8 +130,8 @@ export function panel(actions: PanelActions): Panel {
     if (busy) return `${busy} …`;
     if (!labels) return "The structures of the open case are listed here.";
     if (search.value) return "No structure of this name.";
-    const count = labels.structures.length;
-    return count ? `No structure in this case: all ${count} masks are empty.` : "This case has no masks.";
+    const empty = labels.structures.filter((row) => row.status === "absent").length;
+    return empty ? `No structure in this case: ${empty === 1 ? "its one mask is" : `all ${empty} masks are`} empty.` : "This case has no masks.";
   };
 
   const build = (): void => {

@@ -42,7 +42,7 @@ interface Shown {
 
 export function tile(plane: Plane): Tile {
   const [u, v, w] = AXES[plane];
-  const canvas = h("canvas", { class: "xp-canvas" });
+  const canvas = h("canvas", { class: "xp-canvas", role: "img", "aria-label": TITLES[plane] });
   const title = h("span", { class: "xp-tl" }, TITLES[plane]);
   const place_ = h("span", { class: "xp-br xp-n" });
   const bar = h("span", { class: "xp-scale xp-n" });
@@ -136,6 +136,7 @@ export function tile(plane: Plane): Tile {
     const index = Math.round(frame.voxel[w]!);
     const mm = toWorld(frame.scene, frame.voxel)[w]!;
     place_.textContent = `${index + 1} of ${frame.scene.shape[w]} · ${millimetres(mm)} mm`;
+    canvas.setAttribute("aria-label", `${TITLES[plane]} slice ${place_.textContent}`);
     const { mm: length, label } = scaleBar(width, p.pixelsPerMm);
     bar.style.setProperty("--xp-length", `${length * p.pixelsPerMm}px`);
     bar.textContent = label;
