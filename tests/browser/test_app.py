@@ -1,5 +1,6 @@
 """End to end: the whole app in Voila and in JupyterLab, asserted on the page and on the Python object."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ COLOURED = """(plane) => {
         if (Math.max(r, g, b) - Math.min(r, g, b) > 24) coloured += 1; else if (r > 60) grey += 1;
     }
     return Math.min(grey, coloured);
+}"""
+
+
+FOCUS_IS_SEEN = """() => {
+    const e = document.activeElement, s = getComputedStyle(e);
+    return !e.closest('.xp') || (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1);
 }"""
 
 
@@ -116,6 +123,30 @@ def test_in_jupyterlab_everything_is_linked_and_python_has_it(
     page.close()
 
 
+def test_a_theme_is_followed_at_once_and_a_restarted_kernel_is_told(chromium: Browser, notebook: str):
+    watch = Watch()
+    page = open_lab(chromium, notebook, "app.ipynb", watch, "JupyterLab Light")
+    ready(page, 5)
+    page.click(".xp-tabs [role=tab]:has-text('Volumes')")
+    plotted(page)
+    parts = (".xp-header", ".xp-facets", ".xp-panel", ".xp-dashboard .ytick text")
+    colour = "(css) => { const s = getComputedStyle(document.querySelector(css)); return css.endsWith('text') ? s.fill : s.backgroundColor; }"
+    light = [page.evaluate(colour, part) for part in parts]
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}).then(() => 0)"
+    )
+    for part, before in zip(parts, light, strict=True):
+        page.wait_for_function(f"([css, before]) => ({colour})(css) !== before", arg=[part, before])
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart().then(() => 0)"
+    )
+    said = page.locator(".xp-gone:visible")
+    expect(said).to_have_count(1)
+    expect(said).to_contain_text("Run the cell again")
+    assert (watch.errors, watch.elsewhere) == ([], [])
+    page.close()
+
+
 def test_jupyterlab_keeps_its_shortcuts_to_itself(chromium: Browser, notebook: str):
     watch = Watch()
     page = open_lab(chromium, notebook, "app.ipynb", watch)
@@ -153,6 +184,16 @@ def test_in_voila_search_filters_and_no_other_host_is_asked(
         for tab in ("Volumes", "Prevalence", "Acquisition"):
             page.click(f".xp-tabs [role=tab]:has-text('{tab}')")
             page.wait_for_selector(".xp-dashboard .js-plotly-plot .points path")
+        zeros = [
+            page.locator(f".xp-dashboard .{axis}tick text", has_text=re.compile("^0$")).bounding_box()
+            for axis in "xy"
+        ]
+        assert zeros[0]["y"] >= zeros[1]["y"] + zeros[1]["height"]
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            assert page.evaluate(FOCUS_IS_SEEN), page.evaluate(
+                "document.activeElement.outerHTML.slice(0, 200)"
+            )
         overflow = page.evaluate("document.documentElement.scrollHeight - innerHeight")
         assert overflow <= 1
         assert watch.errors == []

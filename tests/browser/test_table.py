@@ -108,3 +108,92 @@ def test_text_has_contrast_in_both_themes(stub: Callable[..., Stub], theme: str)
         }"""
     )
     assert ratio > 4.5
+
+
+def test_alone_in_a_cell_a_long_table_scrolls_inside_itself(stub: Callable[..., Stub]):
+    widget = stub("table", state(20_000))
+    answer(widget)
+    widget.page.evaluate("document.getElementById('root').style.height = 'auto'")
+    assert 100 < widget.page.evaluate("document.querySelector('.xp-table').offsetHeight") <= 560
+
+
+def test_columns_are_as_wide_as_their_names_and_values_need(stub: Callable[..., Stub]):
+    columns = [
+        *COLUMNS,
+        {"name": "structures_present", "label": "Structures present", "unit": "", "numeric": True},
+    ]
+    columns.append({"name": "scanner_model", "label": "Scanner", "unit": "", "numeric": False})
+    widget = stub("table", {"state": {**state()["state"], "columns": columns}}, width=620)
+    request = widget.wait_sent("rows")[-1]
+    widget.reply(
+        request, rows=[["s0", "7", "23", "MAGNETOM Avanto"], ["s1", "7", "1", "x" * 200], ["s2", "", "", ""]]
+    )
+    widget.page.wait_for_selector("[data-case=s0]")
+    cut = widget.page.evaluate(
+        "() => [...document.querySelectorAll('[role=columnheader], [data-case=s0] > span')].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
+    )
+    assert cut == []
+
+
+def test_the_row_of_the_cursor_is_told_to_a_screen_reader(stub: Callable[..., Stub]):
+    widget = stub("table", state())
+    answer(widget)
+    widget.page.focus(".xp-view")
+    widget.page.keyboard.press("ArrowDown")
+    widget.page.wait_for_function(
+        "() => document.getElementById(document.querySelector('.xp-view').getAttribute('aria-activedescendant'))?.dataset.case === 's0'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("widget", "more"),
+    [
+        ("table", state()),
+        (
+            "header",
+            {
+                "title": "x",
+                "subtitle": "",
+                "progress": {},
+                "state": {"count": 1, "total": 1, "case": "", "query": ""},
+            },
+        ),
+        ("tabs", {"names": ["A"], "chosen": "A"}),
+        ("facets", {"state": {"chips": [], "query": "", "facets": [], "structures": []}}),
+        ("charts", {"state": {}}),
+        ("entrance", {"title": "x"}),
+    ],
+)
+def test_a_view_says_when_its_kernel_is_gone(stub: Callable[..., Stub], widget: str, more: dict):
+    shown = stub(widget, more)
+    assert shown.page.inner_text(".xp-gone") == ""
+    for live, words in ((False, "Run the cell again"), (True, "")):
+        shown.page.evaluate(
+            "(live) => { window.model.comm_live = live; window.model.fire('comm_live_update'); }", live
+        )
+        assert words in shown.page.inner_text(".xp-gone")
+        assert bool(shown.page.inner_text(".xp-gone")) == (not live)
+
+
+def test_the_app_knows_when_it_is_narrow(stub: Callable[..., Stub]):
+    shown = stub("tabs", {"names": ["A"], "chosen": "A"})
+    shown.page.evaluate(
+        "() => { const app = document.getElementById('second'); app.className = 'xp-app jupyter-widgets';"
+        " const el = document.createElement('div'); el.id = 'third'; app.append(el); window.show('third'); }"
+    )
+    for width, narrow in ((1200, False), (700, True), (1000, False)):
+        shown.page.evaluate("(px) => { document.getElementById('second').style.width = `${px}px`; }", width)
+        shown.page.wait_for_function(
+            "(narrow) => document.getElementById('second').classList.contains('xp-narrow') === narrow",
+            arg=narrow,
+        )
+
+
+def test_an_entrance_asks_once_and_shows_why_there_is_nothing(stub: Callable[..., Stub]):
+    shown = stub("entrance", {"title": "<b>mini</b>"})
+    assert "Opening <b>mini</b>" in shown.page.inner_text(".xp-entrance")
+    request = shown.wait_sent("enter")[0]
+    shown.set("error", "There is no folder.")
+    shown.page.evaluate("(id) => window.model.receive({id, ok: false, error: 'no'}, [])", request["id"])
+    shown.page.wait_for_function("() => !document.querySelector('.xp-entrance p')")
+    assert "There is no folder." in shown.page.inner_text(".xp-entrance")

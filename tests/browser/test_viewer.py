@@ -286,3 +286,74 @@ def test_hostile_names_of_structures_stay_text(stub: Callable[..., Stub], opened
     bridge.settle()
     assert bridge.page.locator(".xp-panel img").count() == 0
     assert evil in bridge.page.inner_text(".xp-list")
+
+
+def test_texts_over_pictures_have_a_backing(opened: Callable):
+    bridge, _case = opened()
+    for part in ("left", "right", "top", "bottom", "br", "scale", "tl"):
+        alpha = bridge.page.evaluate(
+            "(part) => Number(getComputedStyle(document.querySelector(`.xp-plane-axial .xp-${part}`)).backgroundColor.match(/[\\d.]+(?=\\)|%)/g).at(-1))",
+            part,
+        )
+        assert 0.5 <= alpha < 1, part
+
+
+def test_names_that_differ_at_their_end_are_not_cut(opened: Callable):
+    bridge, _case = opened()
+    names = ("hippocampus anterior", "portal vein and splenic vein", "a" * 200)
+    rows = [{**bridge.view.labels["structures"][0], "name": name, "label": name} for name in names]
+    bridge.stub.set("labels", {**bridge.view.labels, "sets": [[]], "structures": rows})
+    bridge.settle()
+    cut = bridge.page.evaluate(
+        "() => [...document.querySelectorAll('.xp-structure .xp-text')].map((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)"
+    )
+    assert cut == [False, False, True]
+    assert bridge.page.locator(".xp-structure").last.bounding_box()["height"] < 45
+
+
+def test_only_masks_that_are_there_are_called_empty(opened: Callable):
+    bridge, _case = opened()
+    row = {**bridge.view.labels["structures"][0], "volume_ml": 0}
+    rows = [
+        {**row, "name": str(i), "status": status} for i, status in enumerate(["absent", "absent", "missing"])
+    ]
+    bridge.stub.set("labels", {**bridge.view.labels, "sets": [[]], "structures": rows})
+    bridge.settle()
+    assert "all 2 masks are empty" in bridge.page.inner_text(".xp-list")
+
+
+def test_a_case_that_cannot_be_read_leaves_nothing_of_the_one_before(opened: Callable):
+    bridge, _case = opened()
+    assert "value" in said(bridge)
+    bridge.stub.set("scene", {})
+    bridge.settle()
+    assert said(bridge) == ""
+    assert letters(bridge, "axial") == ["", "", "", ""]
+    assert bridge.page.locator(".xp-segs [aria-pressed=true]").inner_text() == "All"
+
+
+def test_the_bar_shows_its_state_before_any_case_is_open(stub: Callable[..., Stub]):
+    nothing = {"scene": {}, "labels": {}, "facts": [], "busy": "", "cases": 3, "layout_name": "axial"}
+    widget = stub("viewer", {**nothing, "window": None, "point": None, "structures": None})
+    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]").all_inner_texts()
+    assert pressed == ["Axial", "Structures", "Radiological"]
+
+
+def test_planes_have_names_for_a_screen_reader(opened: Callable):
+    bridge, _case = opened()
+    tree = bridge.page.locator("#root").aria_snapshot()
+    assert 'region "Viewer"' in tree
+    for plane in ("Axial", "Coronal", "Sagittal"):
+        assert f'img "{plane} slice ' in tree
+
+
+@pytest.mark.parametrize("width", [480, 700])
+def test_every_control_is_reached_in_a_narrow_cell(opened: Callable, width: int):
+    bridge, _case = opened()
+    bridge.page.evaluate("(px) => { document.getElementById('root').style.width = `${px}px`; }", width)
+    bridge.settle()
+    for control in bridge.page.locator(".xp-viewer .xp-bar button, .xp-viewer .xp-bar input").all():
+        box = control.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= HEIGHT

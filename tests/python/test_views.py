@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from explorer import Cohort, OneOf, Selection
+from explorer import Cohort, OneOf, Selection, write_phantom
+from explorer.app import Page
 from explorer.views.browser import CaseTable, Facets
 from explorer.views.charts import Dashboard
 from explorer.views.figures import acquisition, prevalence, volumes
-from explorer.views.marks import MAX_POINTS, MIN_BOX, log_axis, names_axis, seen, spread
 from explorer.views.header import Header
+from explorer.views.marks import LUMINANCE, MAX_POINTS, MIN_BOX, from_zero, log_axis, names_axis, seen, spread
 from explorer.views.tabs import Tabs
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -307,3 +308,91 @@ def test_choices_of_the_bar_are_checked(selection: Selection):
     assert "every mask" in view.bar.state["note"]
     for option, value in (("split", "nope"), ("kind", "pie"), ("__class__", "x"), ("complete_only", "yes")):
         assert ask(view.bar, kind="choose", option=option, value=value)[0]["ok"] is False
+
+
+@pytest.mark.parametrize("n", [MIN_BOX - 1, MIN_BOX])
+def test_few_values_get_no_box_but_their_median_and_n(n: int):
+    cases, structures = tables(n)
+    structures["status"], structures["volume_ml"] = "complete", np.repeat(np.arange(1.0, n + 1), 3)
+    data = volumes(Cohort(cases, structures), ["liver"]).figure["data"]
+    assert [trace["type"] for trace in data].count("box") == (n >= MIN_BOX)
+    told = next(trace for trace in data if trace["type"] == "scatter" and "customdata" not in trace)
+    median = (n + 1) / 2
+    assert told["y"] == [median]
+    assert f"median {median:g} ml" in told["text"][0]
+    assert f"n = {n}" in told["text"][0]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.3, 2.2), (14, 16), (0.002, 0.9), (3, 2_000), (7, 7)])
+def test_a_log_axis_has_two_ticks_that_are_seen_and_not_too_many(low: float, high: float):
+    axis = log_axis(low, high)
+    first, last = axis["range"]
+    assert first < np.log10(low) <= np.log10(high) < last
+    seen_ticks = [tick for tick in axis["tickvals"] if first <= np.log10(tick) <= last]
+    assert 2 <= len(seen_ticks) <= 9
+
+
+def test_labels_of_structures_wrap_state_n_and_stay_text():
+    axis = names_axis(["inferior_vena_cava", "intervertebral_discs", EVIL, *"abcdefghi"], ["n = 1"] * 12)
+    assert axis["ticktext"][0] == "IVC<br>n = 1"
+    assert axis["ticktext"][1] == "intervertebral<br>discs<br>n = 1"
+    assert "<img" not in "".join(axis["ticktext"])
+    assert names_axis(["hippocampus_anterior"])["ticktext"] == ["hippocampus anterior"]
+    many = names_axis([f"structure_{i}" for i in range(40)], ["n = 1"] * 40)
+    assert many["tickangle"] != 0
+    assert "<br>" not in "".join(many["ticktext"])
+
+
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("color", ["#800000", "#0000a0", "#ffd700", "#ffffff", "#000000", "#4c86d8"])
+def test_marks_stand_out_from_light_and_dark_panes(color: str):
+    found = luminance(seen(color))
+    assert LUMINANCE[0] - 0.005 <= found <= LUMINANCE[1] + 0.005
+    assert (found + 0.05) / (luminance("#212121") + 0.05) >= 2.9
+    assert 1.05 / (found + 0.05) >= 2.9
+
+
+def test_equal_spacings_are_points_of_their_own_near_their_place():
+    x, y = np.array([1.0, 1.0, 1.0, 3.0, 2.0, 2.0]), np.array([5.0, 5.0, 5.0, 6.0, 5.0, 4.0])
+    across, up, moved = spread(x, y)
+    assert moved
+    assert len({(a, b) for a, b in zip(across, up, strict=True)}) == 6
+    assert np.abs(across - x).max() < 0.03 * 3
+    assert np.abs(up - y).max() < 0.15 * 6
+    np.testing.assert_array_equal(across[3:], x[3:])
+    assert not spread(x[3:], y[3:])[2]
+    assert from_zero(3.0)["range"][0] < 0
+
+
+def test_yes_and_no_are_words_and_not_numbers():
+    cases, structures = tables(10)
+    cases["oblique"] = [True, False] * 5
+    columns = {c["name"]: c for c in CaseTable(Selection(Cohort(cases, structures))).state["columns"]}
+    assert columns["oblique"]["numeric"] is False
+    assert columns["age_years"]["numeric"] is True
+
+
+def test_a_page_opens_its_data_set_when_a_browser_comes_and_only_once(tmp_path):
+    write_phantom(tmp_path / "set", 2, seed=1, progress=False)
+    page = Page(str(tmp_path / "set"), store=str(tmp_path / "store"))
+    entrance = page.children[0]
+    assert page.app is None
+    assert not (tmp_path / "store").exists()
+    assert ask(entrance, kind="enter")[0]["ok"] is True
+    app = page.app
+    assert app is not None
+    assert page.children == (app,)
+    ask(entrance, kind="enter")
+    assert page.app is app
+
+
+def test_a_page_of_no_data_set_says_why(tmp_path):
+    page = Page(str(tmp_path / "nowhere"))
+    reply = ask(page.children[0], kind="enter")[0]
+    assert reply["ok"] is False
+    assert "nowhere" in page.children[0].error
