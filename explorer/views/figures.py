@@ -105,8 +105,9 @@ def volumes(
         color = marks.seen(structure(shown[place]).color) if slots == 1 else marks.group_color(group, slots)
         x = float((part["x"] + part["left"]).iloc[0])
         values = part["volume_ml"].to_numpy(float)
-        if len(values) >= marks.MIN_BOX:
-            traces.append(marks.box(x, values, width * 0.32, color))
+        if len(values) < marks.MIN_BOX:
+            continue
+        traces.append(marks.box(x, values, width * 0.32, color))
         of = f"<br>{escape(groups[group][0][:60])}" if slots > 1 else ""
         middles.append((x, float(np.median(values)), f"<b>{_name(shown[place])}</b>{of}{_quartiles(values)}"))
     jitter = marks.jitter(drawn["case"], width * 0.17)
@@ -282,8 +283,7 @@ def _name(name: str) -> str:
 
 def _quartiles(values: "np.ndarray[Any, np.dtype[np.float64]]") -> str:
     low, median, high = np.percentile(values, (25, 50, 75))
-    middle_half = f" · half between {low:,.4g} and {high:,.4g}" if len(values) >= marks.MIN_BOX else ""
-    return f"<br>median {median:,.4g} ml{middle_half}<br>n = {len(values):,}"
+    return f"<br>median {median:,.4g} ml · half between {low:,.4g} and {high:,.4g}<br>n = {len(values):,}"
 
 
 def _hover(row: Any, groups: list[tuple[str, int]] | None) -> str:  # noqa: ANN401 - a named tuple of pandas

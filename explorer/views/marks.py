@@ -85,7 +85,7 @@ def middles(rows: Sequence[tuple[float, float, str]]) -> dict[str, Any]:
         "y": [y for _, y, _ in rows],
         "text": [text for _, _, text in rows],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"size": 22, "color": _GREY, "opacity": 0},
+        "marker": {"size": 16, "color": _GREY, "opacity": 0},
         "showlegend": False,
     }
 

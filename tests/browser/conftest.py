@@ -31,7 +31,6 @@ window.stub = (state) => {
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => { heard[event] = (heard[event] ?? []).filter((g) => g !== f); },
     send: (content) => window.sent.push(content),
-    fire,
     receive: (content, buffers) => fire('msg:custom', content, buffers),
   };
 };

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 READY_MS = 90_000
+expect.set_options(timeout=READY_MS)
 
 
 @dataclass

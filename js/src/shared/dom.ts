@@ -34,28 +34,19 @@ export function root(el: HTMLElement, name: string, label: string): HTMLElement 
 }
 
 /**
- * A line under the view that shows the model's `error` trait, and one that says when its kernel is
- * gone, since a page that only stops answering looks broken; returns its clean-up.
+ * A line under the view that shows the model's `error` trait, and one that theme.css shows when
+ * Jupyter marks the view as disconnected; returns its clean-up.
  */
 export function errorLine(
   parent: HTMLElement,
-  model: { get(name: "error"): string; on(e: string, f: (...rest: unknown[]) => void): void; off(e: string, f: (...rest: unknown[]) => void): void },
+  model: { get(name: "error"): string; on(e: string, f: () => void): void; off(e: string, f: () => void): void },
 ): () => void {
   const line = h("div", { class: "xp-error", role: "alert" });
-  const gone = h("div", { class: "xp-error xp-gone", role: "alert" });
   const show = (): void => {
     line.textContent = model.get("error");
   };
-  // Jupyter's widget manager tells each model when its kernel restarts or dies.
-  const live = (): void => {
-    gone.textContent = (model as { comm_live?: boolean }).comm_live === false ? GONE : "";
-  };
-  parent.append(line, gone);
+  parent.append(line, h("div", { class: "xp-gone", role: "alert" }, GONE));
   model.on("change:error", show);
-  model.on("comm_live_update", live);
   show();
-  return () => {
-    model.off("change:error", show);
-    model.off("comm_live_update", live);
-  };
+  return () => model.off("change:error", show);
 }
