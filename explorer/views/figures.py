@@ -124,14 +124,12 @@ def volumes(
             "showlegend": False,
         }
     )
-    traces.append(marks.middles(middles))
+    points_x = np.array(traces[-1]["x"])
+    if middles:
+        traces.append(marks.middles(middles))
     ring = drawn["case"].to_numpy() == open_case
     if ring.any():
-        traces.append(
-            marks.ring(
-                np.array(traces[-2]["x"])[ring], drawn["volume_ml"].to_numpy()[ring], np.flatnonzero(ring)
-            )
-        )
+        traces.append(marks.ring(points_x[ring], drawn["volume_ml"].to_numpy()[ring], np.flatnonzero(ring)))
     if slots > 1:
         traces += [marks.legend(label, n, marks.group_color(i, slots)) for i, (label, n) in enumerate(groups)]
     layout = marks.layout(legend=slots > 1)
