@@ -181,6 +181,15 @@ def test_a_change_that_only_the_bytes_tell_is_called_a_change(no_cache):
         files.read("s0000/mri.nii.gz")
 
 
+def test_an_object_that_got_shorter_is_named(no_cache):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/shorter/set.zip", big_zip(2)[0])
+    files = open_files("memory://shorter/set.zip")
+    memory.pipe("/shorter/set.zip", b"PK" * 500)
+    with pytest.raises(VolumeError, match=r"bytes came instead of 400,\d\d\d; tried 5 times"):
+        files.read("s0001/mri.nii.gz")
+
+
 def test_a_new_version_is_never_served_from_the_cache():
     with serving({"/set.zip": big_zip(2)[0]}) as site:
         old = open_files(f"{site.url}/set.zip").read("s0000/mri.nii.gz")
@@ -283,6 +292,12 @@ def test_an_address_that_leads_on(no_cache):
         site.body_bytes = 0
         assert read_case(files, "s0001") == unpacked(data, "s0001")
         assert site.body_bytes <= 1.2 * costs[1]
+
+
+def test_a_folder_within_a_zip(no_cache):
+    with serving({"/set.zip": big_zip(2)[0]}) as site:
+        files = open_files(f"zip://s0001::{site.url}/set.zip")
+        assert files.read("mri.nii.gz") == noise(400_000, 1)
 
 
 def test_nobody_there(no_cache):
