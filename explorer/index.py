@@ -192,10 +192,11 @@ def iter_build(
     signatures = {case.id: case.signature() for case in dataset}
     manifest = read_manifest(store)
     known = measured(store)
-    todo = [case for case in dataset if verify or known.get(case.id) != signatures[case.id]]
-    if manifest and known and not any(signatures.get(case) == known[case] for case in known):
-        _refuse_another(dataset, store, manifest, known)
-    unmerged = manifest is None or part_names(store) or known.keys() != signatures.keys()
+    todo = [case for case in dataset if verify or (case.id, signatures[case.id]) not in known]
+    names = {case for case, _ in known}
+    if manifest and known and known.isdisjoint(signatures.items()):
+        _refuse_another(dataset, store, manifest, names)
+    unmerged = manifest is None or part_names(store) or names != signatures.keys()
     if not todo and not unmerged:
         return
     prepare(store)
@@ -297,11 +298,9 @@ def measure(case: Case, signature: str) -> Measures:
     )
 
 
-def _refuse_another(
-    dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: Mapping[str, str]
-) -> None:
+def _refuse_another(dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: set[str]) -> None:
     """Refuse a store of which no row holds, unless all files of this very data set have changed."""
-    if manifest["dataset"] != dataset.name or known.keys().isdisjoint(dataset.cases):
+    if manifest["dataset"] != dataset.name or known.isdisjoint(dataset.cases):
         raise StoreError(
             f"{store} holds the index of {manifest['dataset']!r} ({manifest['location']}), "
             f"not of {dataset.name!r} ({dataset.location}): give another store."

@@ -170,10 +170,10 @@ def add_part(store: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> No
             _write(schema.table(rows.get(table, ()), TABLES[table]), parts / f"{name}.{table}.parquet")
 
 
-def measured(store: Path) -> dict[str, str]:
-    """Return the signature under which each case was measured, parts included."""
-    sources = [_old_tables(store), *read_parts(store)[1]]
-    return {case: signature for source in sources for case, signature in _signatures(source)}
+def measured(store: Path) -> set[tuple[str, str]]:
+    """Return the cases that were measured with the signatures of their files, parts included."""
+    sources = [*read_parts(store)[1], _old_tables(store)]
+    return {measured for source in sources for measured in _signatures(source)}
 
 
 def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Table]:

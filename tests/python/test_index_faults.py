@@ -242,7 +242,12 @@ def test_a_part_of_changed_files_lends_no_rows_to_the_new_ones(write, tmp_path: 
         store.prepare(folder)
         for name in order:
             store.add_part(folder, rows(name))
-        same(build_index(open_dataset(root), folder, progress=False), after)
+        found = so_far(open_dataset(root), folder)
+        assert list(found.structures["status"]) == ["unreadable"]
+        assert list(found.findings["kind"]) == ["other_grid"]
+        index = build_index(open_dataset(root), folder, progress=False)
+        assert index.summary.measured == 5
+        same(index, after)
 
 
 def test_a_merge_killed_between_its_renames_loses_nothing(
