@@ -45,7 +45,7 @@ def as_published() -> tuple[pd.DataFrame, pd.DataFrame]:
         volumes[0] = figure(name, "max_ml")
         volumes[1 : count // 2 - 1] -= 0.5
         for i, case in enumerate(ids):
-            status = "absent" if i >= count else ("cut_off" if i % 2 else "complete")
+            status = "absent" if i >= count else ("complete" if i % 2 else "cut_off")
             rows.append((case, "reference", name, status, volumes[i] if i < count else 0.0))
     structures = pd.DataFrame(rows, columns=["case", "mask_set", "structure", "status", "volume_ml"])
     return cases, structures.assign(voxels=structures["volume_ml"])
