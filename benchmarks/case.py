@@ -18,6 +18,7 @@ from isal import isal_zlib
 
 from explorer import open_dataset
 from explorer.index import measure
+from explorer.volume import iter_masks, read_image
 
 SHAPE = (320, 260, 80)
 FLOOR, NIBABEL, SIMPLEITK = 1.8, 12.0, 4.0
@@ -64,7 +65,13 @@ def main() -> int:
             for path in masks:
                 sitk.ReadImage(str(path))
 
-        works = {f.__name__: f for f in (isal, libdeflate, ours)}
+        grid = read_image(case).grid
+
+        def masks_only() -> None:
+            for _ in iter_masks(case, grid):
+                pass
+
+        works = {f.__name__: f for f in (isal, libdeflate, masks_only, ours)}
         slow = {f.__name__: f for f in (nibabel, simpleitk)}
         for work in works.values():
             work()  # imports, first pages
@@ -94,8 +101,10 @@ def main() -> int:
             f">= {SIMPLEITK}",
         ),
     ]
+    ratio = cpu["simpleitk"] / cpu["masks_only"]
+    print(f"{'SimpleITK / reading the masks':30} {ratio:6.2f}")
     for what, ratio, held, bound in checks:
-        print(f"{what:26} {ratio:6.2f}  {bound:8} {'held' if held else 'MISSED'}")
+        print(f"{what:30} {ratio:6.2f}  {bound:8} {'held' if held else 'MISSED'}")
     return 0 if all(held for _, _, held, _ in checks) else 1
 
 
