@@ -367,8 +367,8 @@ def test_one_pass_from_files_to_table(write, tmp_path: Path, image):
     root = write(
         {
             "s0001": {"liver": liver},
-            "s0002": {"liver": nifti_bytes(liver, shifted)},
-            "s0003": {"liver": np.zeros(SHAPE, np.uint8)},
+            "s0002": {"liver": nifti_bytes(liver, shifted), "mri": image + 1},
+            "s0003": {"liver": np.zeros(SHAPE, np.uint8), "mri": image + 2},
         },
         meta="image_id;age\ns0001;old\ns0002;50\ns0002;51\ns0009;7\n",
     )

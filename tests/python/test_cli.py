@@ -58,8 +58,8 @@ def test_bad_input_is_named_and_the_rest_works(write, run, tmp_path: Path, image
     cases = {
         "s0001": LIVER,
         "s0002": {**LIVER, "mri": whole[: len(whole) // 2]},
-        "s0003": {**LIVER, "liver": nifti_bytes(LIVER["liver"], shifted)},
-        "s0004": {"liver": LIVER["liver"]},
+        "s0003": {**LIVER, "liver": nifti_bytes(LIVER["liver"], shifted), "mri": image + 1},
+        "s0004": {"liver": LIVER["liver"], "mri": image + 2},
     }
     root = write(cases, meta="")
     done = run("check", root, "--store", tmp_path / "store", "--json")

@@ -30,7 +30,7 @@ from explorer.index import iter_build, so_far
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
-MANY = 24
+MANY = 150
 
 
 def same(one, other) -> None:
@@ -354,13 +354,11 @@ class Deadly(Files):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().read(path)
 
-    def __getstate__(self):
-        return {**super().__getstate__(), "victims": self.victims, "parent": self.parent}
-
 
 def deadly(root: Path, *victims: str) -> Dataset:
     dataset = open_dataset(root)
-    files = Deadly(dataset.files.location, dataset.files.fs, dataset.files.base, victims, os.getpid())
+    place = dataset.files
+    files = Deadly(place.location, place.place, place.base, victims=victims, parent=os.getpid())
     cases = {name: replace(case, files=files) for name, case in dataset.cases.items()}
     return replace(dataset, cases=MappingProxyType(cases))
 

@@ -39,8 +39,7 @@ def measured(
 @cache
 def array(case: Case, path: str) -> tuple[np.ndarray, np.ndarray]:
     """Scaled values and affine, as nibabel reads them."""
-    files = case.files
-    image = nib.load(Path(files.base) / path)
+    image = nib.load(Path(case.files.place.path) / path)
     return np.asarray(image.dataobj), image.affine
 
 
@@ -135,7 +134,7 @@ def test_volumes_are_those_of_simpleitk_in_mm(measured: list[tuple[Case, Measure
             if not row["voxels"]:
                 continue
             try:
-                label = sitk.ReadImage(str(Path(case.files.base) / case.masks()[row["structure"]]))
+                label = sitk.ReadImage(str(Path(case.files.place.path) / case.masks()[row["structure"]]))
             except RuntimeError:  # not orthonormal
                 continue
             shape = sitk.LabelShapeStatisticsImageFilter()
@@ -186,5 +185,5 @@ def test_the_digest_is_of_the_file(measured: list[tuple[Case, Measures]]):
     from hashlib import blake2b
 
     for case, found in measured:
-        data = (Path(case.files.base) / case.image).read_bytes()
+        data = (Path(case.files.place.path) / case.image).read_bytes()
         assert found.case["image_digest"] == blake2b(data, digest_size=16).hexdigest()
