@@ -126,7 +126,7 @@ def open_lab(
     browser: Browser, address: str, notebook: str, watch: Watch, theme: str = "JupyterLab Light"
 ) -> Page:
     """Open a notebook in JupyterLab and run all its cells."""
-    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page = browser.new_page(viewport={"width": 1500, "height": 1400})
     watch.attach(page)
     page.goto(f"{address}/doc/tree/{notebook}?reset", wait_until="domcontentloaded")
     page.wait_for_function(
@@ -135,6 +135,7 @@ def open_lab(
     page.evaluate(
         "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => 0)", theme
     )
+    page.add_style_tag(content=".jp-toastContainer { display: none }")  # its question covers what is clicked
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     return page
 
