@@ -24,6 +24,7 @@ MEMORY_BYTES = 1_000_000_000
 
 _SHARED = ("layout", "window", "point", "structures")
 _NOT_FACTS = {"signature", "problems", "image_bytes", "mask_bytes", "orthogonal", "times_given_in", "dtype"}
+_NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels"}
 
 
 class Viewer(View):

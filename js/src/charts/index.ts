@@ -20,6 +20,8 @@ interface ModelState {
   error: string;
 }
 
+const RETRY_MS = 100;
+const MOST_TRIES = 50;
 const CHOICES: [string, string][] = [["frequent", "Most frequent"], ["shown", "Shown in viewer"], ["all", "All"]];
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
@@ -59,11 +61,20 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     message.textContent = state.message ?? "";
   };
 
-  // Plotly listens to the window only: tell it when the dashboard gets its size, or a figure.
-  let frame = 0;
+  // Plotly listens to the window only, and only once a figure is drawn: tell it until it has the room there is.
+  let timer = 0;
+  const settle = (tries: number): void => {
+    window.clearTimeout(timer);
+    const dashboard = el.closest(".xp-dashboard");
+    const drawn = dashboard?.querySelector(".main-svg")?.getBoundingClientRect();
+    const room = dashboard?.lastElementChild?.getBoundingClientRect();
+    if (!drawn || !room || (Math.abs(drawn.width - room.width) < 2 && Math.abs(drawn.height - room.height) < 2)) return;
+    window.dispatchEvent(new Event("resize"));
+    if (tries > 0) timer = window.setTimeout(() => settle(tries - 1), RETRY_MS);
+  };
   const resized = (): void => {
-    cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => settle(MOST_TRIES), 0);
   };
   const sizes = new ResizeObserver(resized);
   const figures = new MutationObserver(resized);
@@ -71,8 +82,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const dashboard = el.closest(".xp-dashboard");
     if (!dashboard) return;
     sizes.observe(dashboard);
-    figures.observe(dashboard, { childList: true });
-    for (const child of dashboard.children) if (child !== el) figures.observe(child, { childList: true });
+    figures.observe(dashboard, { childList: true, subtree: true });
   });
 
   el.append(h("div", { class: "xp-bar" }, structures.el, split.el, whole, note), message);
@@ -84,7 +94,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     sizes.disconnect();
     figures.disconnect();
     cancelAnimationFrame(watch);
-    cancelAnimationFrame(frame);
+    window.clearTimeout(timer);
     disposeError();
     kernel.dispose();
   };

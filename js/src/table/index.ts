@@ -20,6 +20,7 @@ interface ModelState {
 }
 
 const LETTER_PX = 7;
+const BOLD_PX = 8.5;
 const MOST_LETTERS = 28;
 const FITTED_ROWS = 100;
 
@@ -88,7 +89,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const least = state().columns.map((column, i) => {
       let letters = column.label.length + (column.unit ? column.unit.length + 1 : 0) + 2;
       for (let row = 0; row < FITTED_ROWS; row++) letters = Math.max(letters, data.row(row)?.[i]?.length ?? 0);
-      return 20 + LETTER_PX * Math.min(letters, MOST_LETTERS);
+      return 20 + (i ? LETTER_PX : BOLD_PX) * Math.min(letters, MOST_LETTERS);
     });
     view.style.setProperty("--xp-columns", least.map((px, i) => `minmax(${px}px, ${i ? `${px}fr` : `${px}px`})`).join(" "));
     view.style.setProperty("--xp-width", `${least.reduce((sum, px) => sum + px, 0)}px`);
