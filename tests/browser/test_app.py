@@ -31,6 +31,13 @@ FOCUS_IS_SEEN = """() => {
 }"""
 
 
+FILLED = """() => {
+    const dashboard = document.querySelector('.xp-dashboard');
+    const [drawn, room] = [dashboard.querySelector('.main-svg'), dashboard.lastElementChild].map((e) => e.getBoundingClientRect());
+    return Math.abs(drawn.width - room.width) < 2 && Math.abs(drawn.height - room.height) < 2;
+}"""
+
+
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Phantom:
     return write_phantom(tmp_path_factory.mktemp("app") / "phantom", 5, seed=1, progress=False)
@@ -63,6 +70,7 @@ def plotted(page: Page) -> int:
     count = ask_kernel(page, "sum(len(t.x) for t in app.dashboard.figure.data if t.type == 'scatter')")
     shown = ".xp-dashboard .scatterlayer .points path"
     page.wait_for_function("([css, n]) => document.querySelectorAll(css).length === n", arg=[shown, count])
+    page.wait_for_function(FILLED)
     return int(count)
 
 

@@ -126,11 +126,12 @@ def test_columns_are_as_wide_as_their_names_and_values_need(stub: Callable[..., 
     widget = stub("table", {"state": {**state()["state"], "columns": columns}}, width=620)
     request = widget.wait_sent("rows")[-1]
     widget.reply(
-        request, rows=[["s0", "7", "23", "MAGNETOM Avanto"], ["s1", "7", "1", "x" * 200], ["s2", "", "", ""]]
+        request,
+        rows=[["s0001", "7", "23", "MAGNETOM Avanto"], ["s1", "7", "1", "x" * 200], ["s2", "", "", ""]],
     )
-    widget.page.wait_for_selector("[data-case=s0]")
+    widget.page.wait_for_selector("[data-case=s0001]")
     cut = widget.page.evaluate(
-        "() => [...document.querySelectorAll('[role=columnheader], [data-case=s0] > span')].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
+        "() => [...document.querySelectorAll('[role=columnheader], [data-case=s0001] > span')].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
     )
     assert cut == []
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from samples import SHAPE, box_mask, nifti_bytes
 
-from explorer import Cohort, Selection, open_dataset
+from explorer import Cohort, Selection, build_index, open_dataset
 from explorer.errors import QueryError
 from explorer.views.slices import PLANES, Shelf, axis_letters, check_request, picture
 from explorer.views.viewer import Viewer
@@ -209,3 +209,12 @@ def read_image_of(shown):
     from explorer.volume import Volume
 
     return Volume(np.asfortranarray(shown.voxels), shown.grid)
+
+
+def test_about_tells_what_people_ask_for_and_no_bookkeeping(write):
+    dataset = open_dataset(write({"s0001": {"a": box_mask((1, 3), (2, 5), (3, 8))}}))
+    index = build_index(dataset, dataset.location + ".store", progress=False)
+    selection = Selection(Cohort.join(dataset.meta, index.cases, index.structures))
+    selection.case = "s0001"
+    shown = [label for label, _, _ in Viewer(selection, dataset).facts]
+    assert shown == ["Size", "Spacing", "Split", "Orientation", "Oblique", "Structures present"]
