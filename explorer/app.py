@@ -118,16 +118,17 @@ class Explorer(widgets.Box):
 
     def _build(self, later: Callable[..., object]) -> None:
         """Build the index; `later` runs a function in the kernel's own thread."""
-        shown = monotonic()
+        refresh = monotonic() + _REFRESH_SECONDS
         try:
             with closing(iter_build(self.dataset, self.store)) as steps:
                 for step in steps:
                     later(self._show_progress, step)
                     if self._cancelled.is_set():
                         break
-                    if monotonic() - shown > _REFRESH_SECONDS:
+                    if (start := monotonic()) > refresh:
                         later(self._take, so_far(self.dataset, self.store))
-                        shown = monotonic()
+                        # Of a large index reading it takes a while: a twentieth of the time at most.
+                        refresh = monotonic() + max(_REFRESH_SECONDS, 20 * (monotonic() - start))
             later(self._take, open_index(self.store))
         except ExplorerError as error:
             later(self.header.show_error, error)

@@ -97,12 +97,20 @@ class Cohort:
             One row per measured case with a column ``case``; as ``cases`` of an index.
         structures
             One row per structure; as ``structures`` of an index.
+
+        Returns
+        -------
+        Cohort
+            With all columns of both; what is measured keeps its name, and a column of the metadata
+            that has the same one is called ``meta_<name>``.
         """
         if measured is None or measured.empty:
             return cls(meta, structures)
         columns = measured.set_index("case")
-        fresh = columns[[name for name in columns.columns if name not in meta.columns]]
-        return cls(meta.join(fresh, how="left"), structures)
+        given = meta.rename(
+            columns={name: f"meta_{name}" for name in meta.columns if name in columns.columns}
+        )
+        return cls(given.join(columns, how="left"), structures)
 
     def _with(self, keep: NDArray[np.bool_]) -> "Cohort":
         cohort = object.__new__(Cohort)

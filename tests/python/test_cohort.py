@@ -164,3 +164,11 @@ def test_a_cohort_without_cases_or_structures_has_tables():
     assert nothing.label_table().empty
     assert nothing.facets() == ()
     assert nothing.resolution_table().isna().all(axis=None)
+
+
+def test_what_is_measured_keeps_its_name_against_a_column_of_the_metadata():
+    meta = pd.DataFrame({"shape_k": ["many", "few"]}, index=pd.Index(["a", "b"], name="case"))
+    measured = pd.DataFrame({"case": ["a", "b"], "shape_k": [30, 7]})
+    joined = Cohort.join(meta, measured)
+    assert joined.slices() == 37
+    assert joined.counts("meta_shape_k").to_dict() == {"many": 1, "few": 1}

@@ -1,6 +1,7 @@
 """The project as it is shipped."""
 
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -66,3 +67,19 @@ def test_dependencies_are_these_and_no_more():
         *("ipywidgets", "isal", "loky", "nibabel", "numpy", "pandas", "platformdirs", "plotly", "pyarrow"),
         *("tqdm", "traitlets"),
     ]
+
+
+def test_the_conda_environment_has_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["app"], *extras["remote"]]
+    found = set(
+        re.findall(
+            r"- ([a-z0-9-]+(?:>=[\d.]+)?)$", (ROOT / "environment.yml").read_text("utf-8"), re.MULTILINE
+        )
+    )
+    newest = {name: bound for name, _, bound in (item.partition(">=") for item in wanted)}
+    lacking = {f"{n}>={bound}" for n, bound in newest.items()} - {
+        item.removeprefix("python-") for item in found
+    }
+    assert not lacking
