@@ -147,7 +147,8 @@ def overlapping(overlaps: pd.DataFrame, structures: pd.DataFrame) -> Iterator[Fi
     pairs = pairs.assign(share=shared / np.fmin(*sizes)).sort_values("voxels", ascending=False)
     for row in pairs.to_dict("records"):
         large = row["share"] >= OVERLAP_WARNING[0] and row["voxels"] >= OVERLAP_WARNING[1]
-        what = f"{row['structure']} and {row['other']} share {row['voxels']:,} voxels"
+        unit = "voxel" if row["voxels"] == 1 else "voxels"
+        what = f"{row['structure']} and {row['other']} share {row['voxels']:,} {unit}"
         what += "." if np.isnan(row["share"]) else f" ({row['share']:.1%} of the smaller)."
         yield Finding("overlap_large" if large else "overlap", what, row["case"])
 

@@ -293,7 +293,7 @@ def _write(
         corner = tuple(slice(3, 6) for _ in range(3))
         masks["liver"][corner] = True
         oddity = "a stray island of liver in a corner"
-    overlaps = _overlap(masks) if number is not None and number % 4 == 2 else {}
+    overlaps = _overlap(masks, affine) if number is not None and number % 4 == 2 else {}
     save(root / case, picture, masks, affine, number, rng)
     truth = {name: _truth(masks.get(name), affine, orientation) for name in PUBLISHED}
     return PhantomCase(
@@ -335,8 +335,12 @@ def _masks(body: Body, canvas: Canvas) -> dict[str, NDArray[np.bool_]]:
     return masks
 
 
-def _overlap(masks: dict[str, NDArray[np.bool_]]) -> dict[tuple[str, str], int]:
-    """Let a few structures grow into their neighbours by a voxel, as masks of several models do."""
+def _overlap(masks: dict[str, NDArray[np.bool_]], affine: NDArray[np.float64]) -> dict[tuple[str, str], int]:
+    """Let a few structures grow into their neighbours by a voxel, as masks of several models do.
+
+    Along the finest axis only: a thick slice is as thick as a disc.
+    """
+    finest = int(np.linalg.norm(affine[:3, :3], axis=0).argmin())
     found = {}
     for name, other in (
         ("liver", "kidney_right"),
@@ -344,9 +348,8 @@ def _overlap(masks: dict[str, NDArray[np.bool_]]) -> dict[tuple[str, str], int]:
         ("spleen", "kidney_left"),
     ):
         grown = masks[name].copy()
-        for axis in range(3):
-            for step in (1, -1):
-                grown |= np.roll(masks[name], step, axis)
+        for step in (1, -1):
+            grown |= np.roll(masks[name], step, finest)
         shared = grown & masks[other]
         if shared.any():
             masks[name] |= shared
