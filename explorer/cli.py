@@ -121,7 +121,7 @@ def index(dataset: str, store: str | None, workers: int | None, verify: bool, as
     click.echo(f"{summary['cases']} cases, {summary['masks']} masks that are not empty, in {built.store}")
     click.echo(f"{done.measured} measured in {done.seconds:.1f} s, {done.kept} unchanged")
     if verify and not done.differed:
-        click.echo("All is as it was measured before.")
+        click.echo("Nothing differs from an earlier measurement.")
     for line in done.differed:
         click.echo(f"Not as measured before: {line}", err=True)
     if bad:
