@@ -30,7 +30,7 @@ from explorer.index import iter_build, so_far
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
-MANY = 150
+MANY = 60
 
 
 def same(one, other) -> None:

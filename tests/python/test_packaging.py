@@ -57,6 +57,7 @@ def test_a_wheel_without_its_front_end_is_noticed(tmp_path: Path):
         archive.writestr("explorer/static/viewer.js", "export default 1")
     assert "explorer/static/facets.js" in check.missing(wheel)
     assert "explorer/static/viewer.js" not in check.missing(wheel)
+    assert "explorer/py.typed" not in check.missing(wheel)
 
 
 def test_dependencies_are_these_and_no_more():
