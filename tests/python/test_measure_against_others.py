@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import nibabel as nib
 import numpy as np
@@ -39,7 +40,8 @@ def measured(
 @cache
 def array(case: Case, path: str) -> tuple[np.ndarray, np.ndarray]:
     """Scaled values and affine, as nibabel reads them."""
-    image = nib.load(Path(case.files.place.path) / path)
+    files = case.files
+    image = nib.load(Path(files.location) / path)
     return np.asarray(image.dataobj), image.affine
 
 
@@ -134,7 +136,7 @@ def test_volumes_are_those_of_simpleitk_in_mm(measured: list[tuple[Case, Measure
             if not row["voxels"]:
                 continue
             try:
-                label = sitk.ReadImage(str(Path(case.files.place.path) / case.masks()[row["structure"]]))
+                label = sitk.ReadImage(str(Path(case.files.location) / case.masks()[row["structure"]]))
             except RuntimeError:  # not orthonormal
                 continue
             shape = sitk.LabelShapeStatisticsImageFilter()
@@ -182,8 +184,7 @@ def test_images_and_overlaps(measured: list[tuple[Case, Measures]]):
 
 
 def test_the_digest_is_of_the_file(measured: list[tuple[Case, Measures]]):
-    from hashlib import blake2b
-
     for case, found in measured:
-        data = (Path(case.files.place.path) / case.image).read_bytes()
-        assert found.case["image_digest"] == blake2b(data, digest_size=16).hexdigest()
+        data = (Path(case.files.location) / case.image).read_bytes()
+        told = len(data).to_bytes(6, "big") + crc32(data).to_bytes(4, "big") + data[-8:]
+        assert found.case["image_digest"] == told.hex()
