@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 CHUNK = 2**16
 """Values that are worked on at a time; their 64-bit copies still fit the second level cache."""
 
+COUNTED = 2**15
+"""As `CHUNK`, of values of up to 16 bits, which are counted."""
+
 Chunks = Callable[[], Iterable[NDArray[Any]]]
 """Gives the stored values, one-dimensional chunk by chunk, as often as it is called."""
 
@@ -46,10 +49,11 @@ class Distribution:
 
 
 def flat_chunks(stored: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the values of an array in the order of memory, `CHUNK` at a time."""
+    """Yield the values of an array in the order of memory, as many as are worked on at a time."""
     flat = stored.reshape(-1, order="F")
-    for start in range(0, flat.size, CHUNK):
-        yield flat[start : start + CHUNK]
+    step = CHUNK if stored.dtype.itemsize > 2 else COUNTED
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step]
 
 
 def distribution(

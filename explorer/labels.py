@@ -18,8 +18,8 @@ from explorer.findings import Finding
 Box = tuple[slice, slice, slice]
 """A bounding box in voxels, half open."""
 
-SLAB_VOXELS = 2**20
-"""Voxels that are worked on at a time, so that what is made of them stays small."""
+SLAB_VOXELS = 2**18
+"""Voxels that are worked on at a time, so that what is made of them stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
