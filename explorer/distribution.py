@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 CHUNK = 2**16
 """Values that are worked on at a time; their 64-bit copies still fit the second level cache."""
 
-COUNTED = 2**15
+COUNTED = 2**14
 """As `CHUNK`, of values of up to 16 bits, which are counted."""
 
 Chunks = Callable[[], Iterable[NDArray[Any]]]
