@@ -1,10 +1,9 @@
 """One name in a folder, wherever the folder lies."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a folder.
 
     Attributes

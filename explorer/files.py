@@ -16,8 +16,6 @@ from explorer.archive import Archive, LocalFile
 from explorer.entry import Entry as Entry
 from explorer.errors import DatasetError, VolumeError
 from explorer.findings import Finding
-from explorer.network import shown
-from explorer.remote import RemoteFile, RemoteFolder
 
 _ZIP_URL = re.compile(r"zip(?:://(?P<inside>[^:]*))?::(?P<url>.+)", re.DOTALL)
 
@@ -66,7 +64,7 @@ class Folder:
                         "" if is_dir else str(info.st_mtime_ns),
                     )
                 )
-        return sorted(entries, key=lambda entry: entry.name)
+        return sorted(entries)  # names are unique
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes; raises `OSError`."""
@@ -156,6 +154,10 @@ def open_files(path: str | os.PathLike[str]) -> Files:
     given = os.fspath(path)
     if "://" not in given and "::" not in given:
         return _open_local(given, given)
+    # Only here, since fsspec takes a while to import.
+    from explorer.network import shown
+    from explorer.remote import RemoteFile, RemoteFolder
+
     location = shown(given)
     chained = _ZIP_URL.fullmatch(given)
     url = chained["url"] if chained else given

@@ -263,31 +263,29 @@ def measure(case: Case, signature: str) -> Measures:
     findings: list[Finding] = []
     image: Volume | None = None
     grid: Grid | None = None
+    names: Sequence[str] = ()
+    sizes: tuple[int | None, int | None] = (None, None)
     try:
         image = read_image(case, digest=True)
         grid = image.grid
     except VolumeError as error:
         findings.append(Finding(error.kind, str(error)))
     try:
+        names, sizes = list(case.masks()), case.sizes()
         if grid is None:
             grid = masks_grid(case)
         found = measure_case(image, grid, iter_masks(case, grid))
     except (ExplorerError, ArithmeticError, ValueError, MemoryError) as error:
         findings.append(Finding("not_measured", f"Not measured: {type(error).__name__}: {error}"))
-        found = Measures(
-            {},
-            [{"mask_set": "reference", "structure": n, "status": "unreadable"} for n in case.masks()],
-            [],
-            [],
-        )
+        rows = [{"mask_set": "reference", "structure": name, "status": "unreadable"} for name in names]
+        found = Measures({}, rows, [], [])
     findings = [replace(finding, case=case.id) for finding in (*findings, *found.findings)]
-    image_bytes, mask_bytes = case.sizes()
     row = {
         **found.case,
         "case": case.id,
         "problems": [finding.what for finding in findings if finding.severity != "note"],
-        "image_bytes": image_bytes,
-        "mask_bytes": mask_bytes,
+        "image_bytes": sizes[0],
+        "mask_bytes": sizes[1],
         "signature": signature,
     }
     return Measures(

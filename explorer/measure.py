@@ -101,8 +101,14 @@ def measure_case(
             findings.append(Finding("mask_values", what, structure=name))
         for finding in mask.findings:
             odd[finding.kind, finding.what].append(name)
-        builder.add(mask)
-        rows.append(row | {"mask_dtype": mask.dtype} | measure_mask(mask, grid, image))
+        try:
+            measured = measure_mask(mask, grid, image)
+            builder.add(mask)
+            rows.append(row | {"mask_dtype": mask.dtype} | measured)
+        except (ArithmeticError, ValueError, MemoryError) as error:
+            rows.append(row | {"status": "unreadable"})
+            what = f"{name}: not measured: {type(error).__name__}: {error}"
+            findings.append(Finding("not_measured", what, structure=name))
         del mask  # before the next one is read
     overlap = builder.overlap_voxels() if builder else {}
     for row in rows:

@@ -223,3 +223,25 @@ def test_large_masks_are_views(write, image: np.ndarray, monkeypatch: pytest.Mon
     monkeypatch.setattr("explorer.volume._VIEW_VOXELS", 0)
     assert measure(case, "").structures == expected
     assert expected[0]["voxels"] == array.sum()
+
+
+def test_a_mask_that_cannot_be_measured_costs_no_other(image: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    def scarce(inside: np.ndarray) -> tuple[int, int]:
+        if inside.size > 8:
+            raise MemoryError("no room")
+        return 1, int(inside.sum())
+
+    monkeypatch.setattr("explorer.measure.components_26", scarce)
+    masks = [
+        ("large", mask_of(box_mask((1, 5), (1, 5), (1, 5)), "large")),
+        ("small", mask_of(box_mask((1, 3), (1, 3), (1, 3)), "small")),
+    ]
+    found = measure_case(Volume(image, GRID), GRID, masks)
+    assert [(row["structure"], row["status"]) for row in found.structures] == [
+        ("large", "unreadable"),
+        ("small", "complete"),
+    ]
+    assert found.findings == [
+        Finding("not_measured", "large: not measured: MemoryError: no room", structure="large")
+    ]
+    assert found.structures[1]["overlap_voxels"] == 0
