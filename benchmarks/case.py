@@ -17,7 +17,7 @@ from deflate import gzip_decompress
 from isal import isal_zlib
 
 from explorer import open_dataset
-from explorer.index import measure
+from explorer.intake import measure_files
 from explorer.volume import iter_masks, read_image
 
 SHAPE = (320, 260, 80)
@@ -55,7 +55,7 @@ def main() -> int:
                 assert len(gzip_decompress(data, room)) == room
 
         def ours() -> None:
-            measure(case, "")
+            measure_files(case, "")
 
         def nibabel() -> None:
             for path in masks:

@@ -24,7 +24,8 @@ import nibabel as nib
 import numpy as np
 
 from explorer import build_index, open_dataset
-from explorer.index import measure, so_far
+from explorer.index import so_far
+from explorer.intake import measure_files
 from explorer.workers import spread_over_processes
 
 STRUCTURES = 56
@@ -105,13 +106,13 @@ def recheck(root: Path) -> float:
 ALONE = """
 import sys
 from explorer import open_dataset
-from explorer.index import measure
+from explorer.intake import measure_files
 cases = list(open_dataset(sys.argv[1]))[int(sys.argv[2])::int(sys.argv[3])]
-measure(cases[0], "")
+measure_files(cases[0], "")
 print("ready", flush=True)
 sys.stdin.readline()
 for case in cases:
-    measure(case, "")
+    measure_files(case, "")
 """
 
 
@@ -119,7 +120,7 @@ def pool_rate(root: Path, workers: int) -> float:
     """Cases per second of a pool, while all of its workers are at work."""
     tasks = {case.id: (case, case.signature()) for case in open_dataset(root)}
     done = []
-    for _ in spread_over_processes(measure, tasks, workers):
+    for _ in spread_over_processes(measure_files, tasks, workers):
         done.append(time.perf_counter())
     return (len(done) - 2 * workers) / (done[-1 - workers] - done[workers - 1])
 
@@ -161,7 +162,7 @@ def task_bytes(root: Path) -> dict[str, int]:
     found = {}
     for kind, place in (("folder", root), ("zip", root.with_suffix(".zip"))):
         case = next(iter(open_dataset(place)))
-        found[kind] = len(pickle.dumps((measure, case, case.signature())))
+        found[kind] = len(pickle.dumps((measure_files, case, case.signature())))
     return found
 
 

@@ -18,10 +18,10 @@ def measure_here(root: str) -> None:
     import resource
 
     from explorer import open_dataset
-    from explorer.index import measure
+    from explorer.intake import measure_files
 
     (case,) = open_dataset(root)
-    found = measure(case, "")
+    found = measure_files(case, "")
     assert found.case["structures_present"] > 1, found.findings
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)

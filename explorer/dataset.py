@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from explorer.delimited import MAX_BYTES
 from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
 from explorer.findings import Finding, shown
-from explorer.metadata import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
 """Names of images and what they hold."""
@@ -106,8 +106,8 @@ class Dataset:
     location: str
     root: str
     cases: Mapping[str, Case]
-    meta: pd.DataFrame = field(repr=False)
-    raw_meta: pd.DataFrame = field(repr=False)
+    meta: "pd.DataFrame" = field(repr=False)
+    raw_meta: "pd.DataFrame" = field(repr=False)
     problems: tuple[Finding, ...] = field(repr=False)
     files: Files = field(repr=False)
 
@@ -123,7 +123,7 @@ class Dataset:
         except KeyError:
             raise UnknownName("case", case, self.cases) from None
 
-    def check(self, store: str | os.PathLike[str] | None = None, progress: bool = True) -> pd.DataFrame:
+    def check(self, store: str | os.PathLike[str] | None = None, progress: bool = True) -> "pd.DataFrame":
         """Find out whether the data set can be trusted, in one pass over its voxels.
 
         Parameters
@@ -232,7 +232,12 @@ def _case(files: Files, folder: str, name: str) -> Case | None:
 
 def _metadata(
     files: Files, root: str, top: list[Entry], cases: dict[str, Case], problems: list[Finding]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    # Here, since workers read cases and need no tables.
+    import pandas as pd
+
+    from explorer.metadata import read_table
+
     index = pd.Index(list(cases), name="case", dtype=str)
     nothing = pd.DataFrame(index=index)
     entry = next((e for e in top if e.name == "meta.csv" and not e.is_dir), None)

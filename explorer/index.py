@@ -15,10 +15,9 @@ import pyarrow as pa
 
 from explorer import schema
 from explorer.dataset import Case, Dataset
-from explorer.errors import ExplorerError, StoreError, VolumeError
-from explorer.findings import Finding
-from explorer.grid import Grid
-from explorer.measure import Measures, measure_case
+from explorer.errors import StoreError
+from explorer.intake import measure_files
+from explorer.measure import Measures
 from explorer.store import (
     add_part,
     default_store,
@@ -31,7 +30,6 @@ from explorer.store import (
     read_tables,
 )
 from explorer.verify import comparison
-from explorer.volume import Volume, iter_masks, masks_grid, read_image
 from explorer.workers import WorkerError, cores, do
 
 SERIAL_BYTES = 64 * 2**20
@@ -209,7 +207,7 @@ def iter_build(
         write = _writer(dataset, store, signatures, stack)
         tasks = {case.id: (case, signatures[case.id]) for case in todo}
         where = (workers or _default_workers(todo)) if executor is None else executor
-        results = stack.enter_context(closing(do(measure, tasks, where)))
+        results = stack.enter_context(closing(do(measure_files, tasks, where)))
         try:
             for done, (_, found) in enumerate(results, start=1):
                 write(found)
@@ -248,52 +246,6 @@ def so_far(dataset: Dataset, store: Path) -> Index:
         Folder of the index; it may not exist yet.
     """
     return _index(store, read_so_far(store, {case.id: case.signature() for case in dataset}))
-
-
-def measure(case: Case, signature: str) -> Measures:
-    """Read and measure one case; whatever is wrong with it becomes a problem of its row.
-
-    Parameters
-    ----------
-    case
-        What to read.
-    signature
-        Of its files, kept in the row.
-    """
-    findings: list[Finding] = []
-    image: Volume | None = None
-    grid: Grid | None = None
-    names: Sequence[str] = ()
-    sizes: tuple[int | None, int | None] = (None, None)
-    try:
-        image = read_image(case, digest=True)
-        grid = image.grid
-    except VolumeError as error:
-        findings.append(Finding(error.kind, str(error)))
-    try:
-        names, sizes = list(case.masks()), case.sizes()
-        if grid is None:
-            grid = masks_grid(case)
-        found = measure_case(image, grid, iter_masks(case, grid))
-    except (ExplorerError, ArithmeticError, ValueError, MemoryError) as error:
-        findings.append(Finding("not_measured", f"Not measured: {type(error).__name__}: {error}"))
-        rows = [{"mask_set": "reference", "structure": name, "status": "unreadable"} for name in names]
-        found = Measures({}, rows, [], [])
-    findings = [replace(finding, case=case.id) for finding in (*findings, *found.findings)]
-    row = {
-        **found.case,
-        "case": case.id,
-        "problems": [finding.what for finding in findings if finding.severity != "note"],
-        "image_bytes": sizes[0],
-        "mask_bytes": sizes[1],
-        "signature": signature,
-    }
-    return Measures(
-        row,
-        [{**structure, "case": case.id} for structure in found.structures],
-        [{**overlap, "case": case.id} for overlap in found.overlaps],
-        findings,
-    )
 
 
 def _refuse_another(dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: set[str]) -> None:

@@ -27,7 +27,8 @@ from explorer import build_index, open_dataset, open_index, store
 from explorer.dataset import Dataset
 from explorer.errors import DatasetError, ExplorerError, StoreError, VolumeError
 from explorer.files import Files
-from explorer.index import iter_build, measure, so_far
+from explorer.index import iter_build, so_far
+from explorer.intake import measure_files
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
@@ -433,6 +434,6 @@ class Gone(Files):
 def test_a_place_that_is_gone_is_a_finding_of_its_cases(write, tmp_path: Path):
     case = open_dataset(write({"s0001": SIX["s0001"]}))["s0001"]
     signature = case.signature()
-    found = measure(replace(case, files=Gone("gone", case.files.place)), signature)
+    found = measure_files(replace(case, files=Gone("gone", case.files.place)), signature)
     assert "Cannot read 's0001/mri.nii.gz'." in found.case["problems"]
     assert found.case["image_bytes"] is None

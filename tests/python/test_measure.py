@@ -9,7 +9,7 @@ from explorer.distribution import distribution
 from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import Grid
-from explorer.index import measure
+from explorer.intake import measure_files
 from explorer.labels import LabelBuilder
 from explorer.measure import measure_case, measure_mask
 from explorer.volume import Mask, Volume, bounding_box
@@ -219,9 +219,9 @@ def test_overlaps_are_told_once_per_pair(image: np.ndarray):
 def test_large_masks_are_views(write, image: np.ndarray, monkeypatch: pytest.MonkeyPatch):
     array = blobs(3)
     case = open_dataset(write({"s0001": {"a": array}}))["s0001"]
-    expected = measure(case, "").structures
+    expected = measure_files(case, "").structures
     monkeypatch.setattr("explorer.volume._VIEW_VOXELS", 0)
-    assert measure(case, "").structures == expected
+    assert measure_files(case, "").structures == expected
     assert expected[0]["voxels"] == array.sum()
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from explorer import open_dataset, write_phantom
 from explorer.dataset import Case
-from explorer.index import measure
+from explorer.intake import measure_files
 from explorer.measure import Measures
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
@@ -34,7 +34,7 @@ def measured(
         pytest.skip("the folder of real scans is not beside the project")
     else:
         cases = list(open_dataset(REAL / request.param))[:: 1 if request.param == "mini" else 12]
-    return [(case, measure(case, "")) for case in cases]
+    return [(case, measure_files(case, "")) for case in cases]
 
 
 @cache

@@ -16,7 +16,7 @@ from samples import AFFINE, SHAPE, box_mask, nifti_bytes
 from explorer import open_dataset
 from explorer.errors import VolumeError
 from explorer.findings import KINDS
-from explorer.index import measure
+from explorer.intake import measure_files
 from explorer.nifti import Nifti, parse
 
 ARRAY = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
@@ -258,7 +258,7 @@ def test_oddities_reach_the_table_of_findings(write, image: np.ndarray):
         "tail": nifti_bytes(MASK) + b"tail",
         "three": MASK * 3,
     }
-    found = measure(open_dataset(write({"s0001": masks}))["s0001"], "")
+    found = measure_files(open_dataset(write({"s0001": masks}))["s0001"], "")
     told = {(f.kind, f.structure): f.what for f in found.findings}
     assert set(told) == {
         ("not_finite", ""),

@@ -31,6 +31,12 @@ def test_import_stays_light():
     assert done.stderr.strip() == ""
 
 
+def test_a_worker_needs_no_tables():
+    code = "import sys, explorer.intake; sys.exit(' '.join(m for m in ('pandas', 'pyarrow', 'fsspec') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
 def test_nothing_heavy_is_loaded_before_a_chart_is_seen():
     code = "import sys, explorer.app; sys.exit(' '.join(m for m in ('plotly', 'dask') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
