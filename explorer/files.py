@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISDIR
 from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -53,17 +54,12 @@ class Folder:
             for item in found:
                 try:
                     info = item.stat()
-                    is_dir = item.is_dir()
                 except OSError:  # a dangling link
                     continue
-                entries.append(
-                    Entry(
-                        item.name,
-                        is_dir,
-                        0 if is_dir else info.st_size,
-                        "" if is_dir else str(info.st_mtime_ns),
-                    )
-                )
+                if S_ISDIR(info.st_mode):
+                    entries.append(Entry(item.name, True, 0, ""))
+                else:
+                    entries.append(Entry(item.name, False, info.st_size, str(info.st_mtime_ns)))
         return sorted(entries)  # names are unique
 
     def read(self, path: str) -> bytes:

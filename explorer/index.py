@@ -145,7 +145,8 @@ def build_index(
     bar = None
     step = Progress(0, 0)
     differed = []
-    steps = iter_build(dataset, folder, executor=executor, workers=workers, verify=verify)
+    plan = _plan(dataset, folder, verify=verify)
+    steps = _build(plan, executor, workers)
     with ExitStack() as stack:
         stack.enter_context(closing(steps))
         for step in steps:
@@ -155,7 +156,8 @@ def build_index(
             if step.differs:
                 differed.append(step.differs)
     summary = Summary(step.total, len(dataset) - step.total, monotonic() - start, tuple(differed))
-    return replace(open_index(folder), summary=summary)
+    index = open_index(folder) if plan.needed else _index(folder, plan.tables)
+    return replace(index, summary=summary)
 
 
 def iter_build(
@@ -187,21 +189,47 @@ def iter_build(
     StoreError
         The store cannot be written, holds the index of another data set, or a worker died.
     """
+    return _build(_plan(dataset, store, verify=verify), executor, workers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What a build has to do: cases to measure, and whether tables and parts have to be merged."""
+
+    dataset: Dataset
+    store: Path
+    signatures: Mapping[str, str]
+    todo: Sequence[Case]
+    unmerged: bool
+    tables: Mapping[str, pa.Table]
+    verify: bool
+
+    @property
+    def needed(self) -> bool:
+        return bool(self.todo) or self.unmerged
+
+
+def _plan(dataset: Dataset, store: Path, *, verify: bool) -> _Plan:
     signatures = {case.id: case.signature() for case in dataset}
     manifest = read_manifest(store)
-    known = measured(store)
+    known, tables = measured(store)
     todo = [case for case in dataset if verify or (case.id, signatures[case.id]) not in known]
     names = {case for case, _ in known}
     if manifest and known and known.isdisjoint(signatures.items()):
         _refuse_another(dataset, store, manifest, names)
-    unmerged = manifest is None or part_names(store) or names != signatures.keys()
-    if not todo and not unmerged:
+    unmerged = manifest is None or bool(part_names(store)) or names != signatures.keys()
+    return _Plan(dataset, store, signatures, todo, unmerged, tables, verify)
+
+
+def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Generator[Progress, None, None]:
+    if not plan.needed:
         return
+    dataset, store, signatures, todo = plan.dataset, plan.store, plan.signatures, plan.todo
     prepare(store)
-    if unmerged:
+    if plan.unmerged:
         merge(store, dataset, signatures)  # also says whose index it is, should the build be killed
     yield Progress(0, len(todo))
-    differences = comparison(read_tables(store)) if verify else None
+    differences = comparison(read_tables(store)) if plan.verify else None
     with ExitStack() as stack:
         stack.callback(merge, store, dataset, signatures)  # last, whatever happens before
         write = _writer(dataset, store, signatures, stack)

@@ -170,10 +170,13 @@ def add_part(store: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> No
             _write(schema.table(rows.get(table, ()), TABLES[table]), parts / f"{name}.{table}.parquet")
 
 
-def measured(store: Path) -> set[tuple[str, str]]:
-    """Return the cases that were measured with the signatures of their files, parts included."""
-    sources = [*read_parts(store)[1], _old_tables(store)]
-    return {measured for source in sources for measured in _signatures(source)}
+def measured(store: Path) -> tuple[set[tuple[str, str]], dict[str, pa.Table]]:
+    """Return the cases that were measured with the signatures of their files, and the tables.
+
+    Cases of parts count as well; the tables are those of the last merge, empty where there is none.
+    """
+    parts, tables = read_parts(store)[1], _old_tables(store)
+    return {measured for source in (*parts, tables) for measured in _signatures(source)}, tables
 
 
 def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Table]:

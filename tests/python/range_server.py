@@ -111,9 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         try:
             for start in range(0, len(data), 65_536):
-                self.wfile.write(data[start : start + 65_536])
-                with site.lock:
+                with site.lock:  # first, since whoever has the bytes may look at once
                     site.body_bytes += len(data[start : start + 65_536])
+                self.wfile.write(data[start : start + 65_536])
         except OSError:
             self.close_connection = True
         return None

@@ -70,7 +70,7 @@ def start(root: Path, folder: Path, *options: str) -> subprocess.Popen:
 def wait_until_measured(build: subprocess.Popen, folder: Path, cases: int) -> None:
     end = time.monotonic() + 60
     while build.poll() is None and time.monotonic() < end:
-        if len(store.measured(folder)) >= cases:
+        if len(store.measured(folder)[0]) >= cases:
             return
         time.sleep(0.02)
     pytest.fail(f"{build.poll()}: {build.communicate()}")
@@ -88,7 +88,7 @@ def test_a_killed_build_goes_on_where_it_was(large: Path, tmp_path: Path, worker
     build.kill()
     build.communicate()
     assert gone(children, 10)
-    kept = len(store.measured(tmp_path / "store"))
+    kept = len(store.measured(tmp_path / "store")[0])
     assert 5 <= kept < MANY
     done = start(large, tmp_path / "store", "--workers", "2", "--json")
     summary = json.loads(done.communicate()[0])

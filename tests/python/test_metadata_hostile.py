@@ -149,7 +149,7 @@ def test_rows_are_bounded_however_narrow(monkeypatch: pytest.MonkeyPatch):
 def test_a_file_beyond_the_bound_is_not_even_read(write, monkeypatch: pytest.MonkeyPatch):
     root = write({"s0001": {}}, meta=b"image_id\n" + b"x" * 100)
     monkeypatch.setattr("explorer.dataset.MAX_BYTES", 50)
-    monkeypatch.setattr("explorer.dataset.read_table", lambda _: pytest.fail("was read"))
+    monkeypatch.setattr("explorer.metadata.read_table", lambda _: pytest.fail("was read"))
     dataset = open_dataset(root)
     assert [problem.kind for problem in dataset.problems] == ["meta_unreadable"]
     assert len(dataset.meta) == 1
