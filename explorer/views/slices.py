@@ -229,6 +229,7 @@ def structure_rows(names: Sequence[str], measured: dict[str, dict[str, Any]]) ->
                 "side": known.side[:1].upper(),
                 "group": known.group,
                 "color": known.color,
+                "snomed": known.snomed,
                 "volume_ml": None if volume is None or volume != volume else round(float(volume), 3),
                 "status": str(row.get("status", "")),
             }

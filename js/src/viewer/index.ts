@@ -181,7 +181,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const onLayout = (): void => {
     const layout = model.get("layout_name");
     planes.dataset["layout"] = layout;
-    if (layout !== "grid") active = layout;
+    active = PLANES.find((plane) => plane === layout) ?? active;
     invalidate();
   };
   const onBusy = (): void => {

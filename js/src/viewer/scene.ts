@@ -2,7 +2,7 @@
 
 export type Vec3 = [number, number, number];
 export type Plane = "axial" | "coronal" | "sagittal";
-export type Layout = "grid" | Plane;
+export type Layout = "grid" | Plane | "mosaic" | "3d";
 export const PLANES: readonly Plane[] = ["axial", "coronal", "sagittal"];
 
 export interface Scene {
@@ -29,12 +29,27 @@ export interface StructureRow {
   side: string;
   group: string;
   color: string;
+  snomed: string;
   volume_ml: number | null;
   status: string;
 }
 
+/** Where a structure of the open case lies. */
+export interface Where {
+  /** A voxel inside it, near its centroid. */
+  centre: Vec3;
+  /** The slice with its largest area. */
+  best: Record<Plane, number>;
+  /** Runs of slices on which it appears: first, and one past the last. */
+  has: Record<Plane, [number, number][]>;
+}
+
 export interface Labels {
   key: string;
+  /** Grows as masks are added; ids that were cut before are out of date. */
+  revision: number;
+  /** Whether all masks are in. */
+  complete: boolean;
   bytes: 1 | 2;
   /** For each id, the structures (rows of `structures`) that share the voxel. */
   sets: number[][];
@@ -44,6 +59,16 @@ export interface Labels {
 export interface ModelState {
   scene: Scene | Record<string, never>;
   labels: Labels | Record<string, never>;
+  /** The compared mask set; its rows are those of `labels`. */
+  other: Labels | Record<string, never>;
+  mask_sets: string[];
+  mask_set: string;
+  /** Name of the compared mask set, or "". */
+  compare: string;
+  options: Partial<Options>;
+  /** The user's own colours and opacities, by structure. */
+  colors: [string, string][];
+  opacities: [string, number][];
   facts: [string, string, string][];
   busy: string;
   cases: number;
