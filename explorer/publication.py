@@ -56,11 +56,6 @@ class Version:
         """Its structures in the order of its table."""
         return tuple(dict.fromkeys(row for (table, row, _) in _printed(self.names_of) if table == "labels"))
 
-    @property
-    def has_figures(self) -> bool:
-        """Whether any figure of it is published."""
-        return any(_printed(self.key).values())
-
 
 VERSIONS: Mapping[str, Version] = MappingProxyType(
     {

@@ -285,12 +285,6 @@ def _binary(nifti: Nifti) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
     return inside.view(np.uint8), tuple(float(value) for value in odd)
 
 
-def bounding_box(array: NDArray[Any]) -> Box | None:
-    """Return the half-open bounding box of the non-zero voxels, or None where there are none."""
-    planes = np.ascontiguousarray((array if array.dtype == np.bool_ else array != 0).T).view(np.uint8)
-    return _box(planes, _highest(planes))
-
-
 def _highest(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the largest value of each plane."""
     # A maximum of bytes runs at the speed of memory; `any` does not.

@@ -287,10 +287,6 @@ class Body:
             (name for name, solids in self.solids.items() if any(s.inside(drawn)[0] for s in solids)), ""
         )
 
-    def reach_mm(self) -> float:
-        """Return how far the waves move a point at most, in world mm."""
-        return float(np.abs(self.waves[:, :3]).sum(axis=0).max() * self.size)
-
 
 def make_body(rng: np.random.Generator, *, male: bool, sizes: Mapping[str, float] | None = None) -> Body:
     """Draw a patient.

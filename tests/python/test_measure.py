@@ -12,13 +12,18 @@ from explorer.grid import Grid
 from explorer.intake import measure_files
 from explorer.labels import LabelBuilder
 from explorer.measure import measure_case, measure_mask
-from explorer.volume import Mask, Volume, bounding_box
+from explorer.volume import Mask, Volume
 
 GRID = Grid(SHAPE, AFFINE)
 
 
 def mask_of(array: np.ndarray, name: str = "a") -> Mask:
-    box = bounding_box(array)
+    where = np.argwhere(array)
+    box = (
+        tuple(slice(int(a), int(b) + 1) for a, b in zip(where.min(0), where.max(0), strict=True))
+        if len(where)
+        else None
+    )
     return Mask(name, box, array[box] > 0 if box else np.zeros((0, 0, 0), bool))
 
 
