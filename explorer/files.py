@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 from typing import Protocol
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from explorer.archive import Archive, LocalFile
 from explorer.entry import Entry as Entry
@@ -159,6 +158,9 @@ def open_files(path: str | os.PathLike[str]) -> Files:
     url = chained["url"] if chained else given
     inside = (chained["inside"] or "").strip("/") if chained else ""
     if url.startswith("file://") or "://" not in url:
+        # Only here, since it brings all of http.
+        from urllib.request import url2pathname
+
         return _open_local(url2pathname(url.removeprefix("file://")), location, inside)
     try:
         if not chained and not url.lower().partition("?")[0].partition("#")[0].endswith(".zip"):
