@@ -1,9 +1,11 @@
 """The ``explorer`` command."""
 
+import gc
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -101,24 +103,35 @@ def serve(dataset: str, store: str | None, port: int, browser: bool, theme: str)
 @JSON
 def index(dataset: str, store: str | None, workers: int | None, verify: bool, as_json: bool) -> None:
     """Measure every case that is new or changed."""
-    built = _index(dataset, store, workers=workers, verify=verify)
-    done = built.summary
-    bad = [case for case, found in zip(built.cases["case"], built.cases["problems"], strict=True) if found]
+    gc.set_threshold(100_000)  # there is a record of each file, and none is garbage
+    import pyarrow.compute as pc
+
+    from explorer.dataset import open_dataset
+    from explorer.index import update_index
+    from explorer.store import default_store, read_tables
+
+    opened = open_dataset(dataset)
+    folder = Path(store) if store else default_store(opened)
+    with _stoppable():
+        done = update_index(opened, folder, workers=workers, verify=verify)
+    tables = read_tables(folder, ("cases", "structures"))
+    cases, structures = tables["cases"], tables["structures"]
+    bad = cases.filter(pc.greater(pc.list_value_length(cases["problems"]), 0))["case"].to_pylist()
     summary = {
-        "store": str(built.store),
-        "cases": len(built.cases),
+        "store": str(folder),
+        "cases": len(cases),
         "measured": done.measured,
         "kept": done.kept,
         "seconds": round(done.seconds, 3),
         "differed": list(done.differed),
-        "structures": int(built.structures["structure"].nunique()),
-        "masks": int((built.structures["voxels"] > 0).sum()),
+        "structures": pc.count_distinct(structures["structure"]).as_py(),
+        "masks": pc.sum(pc.greater(structures["voxels"], 0)).as_py() or 0,
         "cases_with_problems": bad,
     }
     if as_json:
         _print_json(summary)
         return
-    click.echo(f"{summary['cases']} cases, {summary['masks']} masks that are not empty, in {built.store}")
+    click.echo(f"{summary['cases']} cases, {summary['masks']} masks that are not empty, in {folder}")
     click.echo(f"{done.measured} measured in {done.seconds:.1f} s, {done.kept} unchanged")
     if verify and not done.differed:
         click.echo("Nothing differs from an earlier measurement.")
@@ -216,12 +229,18 @@ def check(dataset: str, store: str | None, every: bool, published: bool, as_json
     sys.exit(1 if any(finding.severity == "error" for finding in found) else 0)
 
 
-def _index(dataset: str, store: str | None, *, workers: int | None = None, verify: bool = False) -> Any:  # noqa: ANN401 - explorer.index.Index
+def _index(dataset: str, store: str | None) -> Any:  # noqa: ANN401 - explorer.index.Index
     from explorer.dataset import open_dataset
     from explorer.index import build_index
 
+    with _stoppable():
+        return build_index(open_dataset(dataset), store)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
     try:
-        return build_index(open_dataset(dataset), store, workers=workers, verify=verify)
+        yield
     except KeyboardInterrupt:
         click.echo("Stopped. What was measured is kept: the same command goes on from there.", err=True)
         sys.exit(1)

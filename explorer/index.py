@@ -8,16 +8,13 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from explorer import schema
 from explorer.dataset import Case, Dataset
 from explorer.errors import StoreError
-from explorer.intake import measure_files
-from explorer.measure import Measures
 from explorer.store import (
     add_part,
     default_store,
@@ -31,6 +28,11 @@ from explorer.store import (
 )
 from explorer.verify import comparison
 from explorer.workers import WorkerError, cores, do
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from explorer.measure import Measures
 
 SERIAL_BYTES = 64 * 2**20
 """Below this size of the data on disk, worker processes cost more time than they save."""
@@ -83,11 +85,11 @@ class Index:
     """
 
     store: Path
-    cases: pd.DataFrame
-    structures: pd.DataFrame
-    overlaps: pd.DataFrame
-    findings: pd.DataFrame
-    scores: pd.DataFrame
+    cases: "pd.DataFrame"
+    structures: "pd.DataFrame"
+    overlaps: "pd.DataFrame"
+    findings: "pd.DataFrame"
+    scores: "pd.DataFrame"
     summary: Summary | None = None
 
 
@@ -140,13 +142,40 @@ def build_index(
     StoreError
         The store cannot be written, holds the index of another data set, or a worker died.
     """
-    start = monotonic()
     folder = default_store(dataset) if store is None else Path(store)
+    how: dict[str, Any] = {"executor": executor, "workers": workers, "verify": verify, "progress": progress}
+    summary = update_index(dataset, folder, **how)
+    return replace(open_index(folder), summary=summary)
+
+
+def update_index(
+    dataset: Dataset,
+    store: Path,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    verify: bool = False,
+    progress: bool = True,
+) -> Summary:
+    """Do what `build_index` does, but leave the tables on disk; no data frame is made.
+
+    Parameters
+    ----------
+    dataset, executor, workers, verify, progress
+        As for `build_index`.
+    store
+        Folder of the index.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be written, holds the index of another data set, or a worker died.
+    """
+    start = monotonic()
     bar = None
     step = Progress(0, 0)
-    differed = []
-    plan = _plan(dataset, folder, verify=verify)
-    steps = _build(plan, executor, workers)
+    differed: list[str] = []
+    steps = iter_build(dataset, store, executor=executor, workers=workers, verify=verify)
     with ExitStack() as stack:
         stack.enter_context(closing(steps))
         for step in steps:
@@ -155,9 +184,7 @@ def build_index(
             bar.update(step.done - bar.n)
             if step.differs:
                 differed.append(step.differs)
-    summary = Summary(step.total, len(dataset) - step.total, monotonic() - start, tuple(differed))
-    index = open_index(folder) if plan.needed else _index(folder, plan.tables)
-    return replace(index, summary=summary)
+    return Summary(step.total, len(dataset) - step.total, monotonic() - start, tuple(differed))
 
 
 def iter_build(
@@ -201,7 +228,6 @@ class _Plan:
     signatures: Mapping[str, str]
     todo: Sequence[Case]
     unmerged: bool
-    tables: Mapping[str, pa.Table]
     verify: bool
 
     @property
@@ -212,18 +238,21 @@ class _Plan:
 def _plan(dataset: Dataset, store: Path, *, verify: bool) -> _Plan:
     signatures = {case.id: case.signature() for case in dataset}
     manifest = read_manifest(store)
-    known, tables = measured(store)
+    known = measured(store)
     todo = [case for case in dataset if verify or (case.id, signatures[case.id]) not in known]
     names = {case for case, _ in known}
     if manifest and known and known.isdisjoint(signatures.items()):
         _refuse_another(dataset, store, manifest, names)
-    unmerged = manifest is None or bool(part_names(store)) or names != signatures.keys()
-    return _Plan(dataset, store, signatures, todo, unmerged, tables, verify)
+    unmerged = manifest is None or part_names(store) or names != signatures.keys()
+    return _Plan(dataset, store, signatures, todo, bool(unmerged), verify)
 
 
 def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Generator[Progress, None, None]:
     if not plan.needed:
         return
+    # Here, since without measuring there is no need of what reads images.
+    from explorer.intake import measure_files
+
     dataset, store, signatures, todo = plan.dataset, plan.store, plan.signatures, plan.todo
     prepare(store)
     if plan.unmerged:
@@ -291,7 +320,7 @@ def _default_workers(cases: Sequence[Case]) -> int:
 
 def _writer(
     dataset: Dataset, store: Path, signatures: Mapping[str, str], stack: ExitStack
-) -> Callable[[Measures], None]:
+) -> "Callable[[Measures], None]":
     """Return a function that keeps what was measured; at the end the rest is written.
 
     A case that takes long is on disk at once. Small ones are written together, so that writing,
@@ -305,7 +334,7 @@ def _writer(
             add_part(store, _rows(waiting))
             waiting.clear()
 
-    def write(found: Measures) -> None:
+    def write(found: "Measures") -> None:
         nonlocal next_part, next_merge
         waiting.append(found)
         start = monotonic()
@@ -327,7 +356,7 @@ def _after(start: float) -> float:
     return now + (now - start) / _WRITING_SHARE
 
 
-def _rows(measures: Sequence[Measures]) -> dict[str, list[dict[str, Any]]]:
+def _rows(measures: "Sequence[Measures]") -> dict[str, list[dict[str, Any]]]:
     return {
         "cases": [m.case for m in measures],
         "structures": [row for m in measures for row in m.structures],
@@ -364,7 +393,7 @@ def _index(store: Path, tables: Mapping[str, pa.Table]) -> Index:
     )
 
 
-def _pandas(table: pa.Table) -> pd.DataFrame:
+def _pandas(table: pa.Table) -> "pd.DataFrame":
     frame: pd.DataFrame = table.to_pandas()
     with suppress(KeyError):
         frame["voxels"] = frame["voxels"].astype("Int64")

@@ -392,7 +392,7 @@ def test_one_pass_from_files_to_table(write, tmp_path: Path, image):
 def test_an_index_that_is_there_is_used_again(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     dataset = open_dataset(write({"s0001": {"liver": box_mask((1, 3), (2, 4), (3, 5))}}))
     first = check_dataset(dataset, tmp_path / "store", progress=False)
-    monkeypatch.setattr("explorer.index.measure_files", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("explorer.intake.measure_files", lambda *_: pytest.fail("measured again"))
     pd.testing.assert_frame_equal(check_dataset(dataset, tmp_path / "store", progress=False), first)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="Give another folder"):

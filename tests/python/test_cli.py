@@ -27,6 +27,16 @@ def test_index_tells_what_it_measured(write, run, tmp_path: Path):
     found = json.loads(done.stdout)
     assert (found["cases"], found["masks"], found["cases_with_problems"]) == (2, 4, [])
     assert (tmp_path / "store" / "cases.parquet").exists()
+    (root / "s0002/segmentations/liver.nii.gz").write_bytes(b"not a file")
+    again = json.loads(run("index", root, "--store", tmp_path / "store", "--json").stdout)
+    assert (again["measured"], again["kept"]) == (1, 1)
+    assert (again["structures"], again["masks"], again["cases_with_problems"]) == (2, 3, ["s0002"])
+
+
+def test_index_makes_no_data_frames(write, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    root = write({"s0001": LIVER})
+    monkeypatch.setattr("explorer.index._pandas", lambda *_: pytest.fail("made a data frame"))
+    assert run("index", root, "--store", tmp_path / "store").exit_code == 0
 
 
 def test_stats_prints_both_tables(write, run, tmp_path: Path):

@@ -19,6 +19,7 @@ from typing import NoReturn
 import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from samples import SHAPE, box_mask, nifti_bytes
@@ -70,7 +71,7 @@ def start(root: Path, folder: Path, *options: str) -> subprocess.Popen:
 def wait_until_measured(build: subprocess.Popen, folder: Path, cases: int) -> None:
     end = time.monotonic() + 60
     while build.poll() is None and time.monotonic() < end:
-        if len(store.measured(folder)[0]) >= cases:
+        if len(store.measured(folder)) >= cases:
             return
         time.sleep(0.02)
     pytest.fail(f"{build.poll()}: {build.communicate()}")
@@ -88,7 +89,7 @@ def test_a_killed_build_goes_on_where_it_was(large: Path, tmp_path: Path, worker
     build.kill()
     build.communicate()
     assert gone(children, 10)
-    kept = len(store.measured(tmp_path / "store")[0])
+    kept = len(store.measured(tmp_path / "store"))
     assert 5 <= kept < MANY
     done = start(large, tmp_path / "store", "--workers", "2", "--json")
     summary = json.loads(done.communicate()[0])
@@ -293,7 +294,16 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, cut_short, Path.unlink])
+def drop_a_column(path: Path) -> None:
+    pq.write_table(pq.read_table(path).drop_columns(["case"]), path)
+
+
+def change_a_type(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, "case", pa.array([[1]] * len(table))), path)
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_short, Path.unlink, drop_a_column, change_a_type])
 @pytest.mark.parametrize("table", ["cases", "structures"])
 def test_a_damaged_table_is_named_and_measured_anew(write, tmp_path: Path, table: str, damage):
     dataset = open_dataset(write(SIX))
