@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from explorer.views.picture import Picture
 from explorer.views.reading import Plan, Step, is_complete, read
 
+_SHOW_SECONDS = 1.0  # a kernel that is busy for longer must not hold up the masks
+
 
 @dataclass(eq=False)
 class Job:
@@ -22,11 +24,14 @@ class Job:
         Whether nobody waits for it yet.
     cancelled
         Whether nobody does any more.
+    shown
+        Whether its image is shown.
     """
 
     plan: Plan
     ahead: bool
     cancelled: threading.Event = field(default_factory=threading.Event)
+    shown: threading.Event = field(default_factory=threading.Event)
 
 
 class Shelf:
@@ -217,6 +222,9 @@ class Opener:
                     return
                 for step in read(job.plan, kept, job.cancelled.is_set):
                     tell(self._take, step)
+                    if step.kind == "image":
+                        # Until it is seen, masks would only take turns with what shows it.
+                        job.shown.wait(_SHOW_SECONDS)
                     if job.cancelled.is_set():
                         return
             except Exception as error:  # noqa: BLE001 - whatever a file does, the view lives on
@@ -225,6 +233,12 @@ class Opener:
         self._reader.start(work)
 
     def _take(self, job: Job, step: Step) -> None:
+        try:
+            self._take_in(job, step)
+        finally:
+            job.shown.set()
+
+    def _take_in(self, job: Job, step: Step) -> None:
         self.shelf.put(job.plan.case.id, step.picture, self._open_case)
         if job.plan.case.id not in self.shelf:  # it was read ahead and is larger than expected
             job.cancelled.set()
