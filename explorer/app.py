@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -44,6 +44,10 @@ class Explorer(widgets.Box):
         Folder of the index; by default beside the data set or in the user's cache.
     height
         Of the whole, as CSS; by default the window's in Voila and most of it in JupyterLab.
+    mask_sets
+        Other masks of the same cases by name, such as those of a model: each a folder, zip or URL,
+        see `Dataset.with_mask_set`. Choose one with ``selection.mask_set``, or see two at once with
+        ``selection.compare``.
 
     Attributes
     ----------
@@ -57,7 +61,7 @@ class Explorer(widgets.Box):
     Raises
     ------
     DatasetError
-        The path is no data set.
+        A path is no data set, or holds no masks of its cases.
     """
 
     def __init__(
@@ -66,8 +70,11 @@ class Explorer(widgets.Box):
         *,
         store: str | os.PathLike[str] | None = None,
         height: str | None = None,
+        mask_sets: Mapping[str, str | os.PathLike[str]] | None = None,
     ) -> None:
         self.dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+        for name, place in (mask_sets or {}).items():
+            self.dataset = self.dataset.with_mask_set(name, place)
         self.store = default_store(self.dataset) if store is None else Path(store)
         self.selection = Selection(Cohort.join(self.dataset.meta))
         self.header = Header(self.selection, self.dataset.name, _subtitle(self.dataset))

@@ -144,6 +144,13 @@ class Cohort:
         """Rows of their structures."""
         return self._tables.structures[self._tables.keeps_row(self._keep)]
 
+    def structures_of(self, case: str, mask_set: str = "reference") -> pd.DataFrame:
+        """Return the rows of one case, whether it is in the cohort or not, without a look at the texts."""
+        tables = self._tables
+        rows = np.flatnonzero(tables.case_rows == tables.cases.index.get_loc(case))
+        found: pd.DataFrame = tables.structures.iloc[rows[tables.mask_sets[rows] == mask_set]]
+        return found
+
     @property
     def keep(self) -> NDArray[np.bool_]:
         """Which rows of the whole table are in the cohort; shape (cases of the data set,)."""

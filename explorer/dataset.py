@@ -6,7 +6,7 @@ A data set is known by its shape, not by its name: a folder of case folders, eac
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
@@ -26,8 +26,45 @@ IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mr
 MASKS = "segmentations"
 """Folder of the masks within a case."""
 
+REFERENCE = "reference"
+"""Name of the mask set that a data set comes with."""
+
 _SUFFIX = ".nii.gz"
 _DEPTH = 2
+_MAX_NAME = 200
+
+
+@dataclass(frozen=True)
+class MaskSet:
+    """Where other masks of the same cases lie, such as those of a model.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    files
+        The place.
+    root
+        Folder of the case folders within it. A case's masks are in its folder ``segmentations``,
+        or, where there is none, beside each other in the case's folder.
+    """
+
+    name: str
+    files: Files = field(repr=False)
+    root: str
+
+    def folder(self, case: str) -> str:
+        """Return where masks of a case are looked for."""
+        return _join(self.root, case)
+
+    def masks(self, case: str) -> tuple[tuple[str, Entry], ...]:
+        """Return path and entry of each mask of a case; raises `DatasetError`."""
+        folder = self.folder(case)
+        entries = self.files.ls(folder)
+        if any(e.is_dir and e.name == MASKS for e in entries):
+            folder = f"{folder}/{MASKS}"
+            entries = self.files.ls(folder)
+        return tuple((f"{folder}/{e.name}", e) for e in entries if _is_mask(e) and e.name not in IMAGES)
 
 
 @dataclass(frozen=True)
@@ -44,6 +81,8 @@ class Case:
         Path of the image, or ``""`` where there is none.
     modality
         ``"mri"`` or ``"ct"``.
+    others
+        Mask sets beside that of the data set itself.
     """
 
     id: str
@@ -51,6 +90,7 @@ class Case:
     image: str
     modality: Literal["mri", "ct"]
     files: Files = field(repr=False)
+    others: tuple[MaskSet, ...] = field(default=(), repr=False)
 
     @cached_property
     def _entries(self) -> tuple[Entry, ...]:
@@ -58,10 +98,43 @@ class Case:
             e for e in self.files.ls(f"{self.folder}/{MASKS}") if not e.is_dir and e.name.endswith(_SUFFIX)
         )
 
-    def masks(self) -> dict[str, str]:
-        """Return the path of each structure's mask within `files`, by structure."""
+    def masks(self, mask_set: str = REFERENCE) -> dict[str, str]:
+        """Return the path of each structure's mask, by structure.
+
+        Parameters
+        ----------
+        mask_set
+            Whose masks. A set that has none of this case gives none.
+
+        Raises
+        ------
+        UnknownName
+            There is no such mask set.
+        """
+        return {entry.name.removesuffix(_SUFFIX): path for path, entry in self._masks(mask_set)}
+
+    def mask_bytes(self, mask_set: str = REFERENCE) -> dict[str, int]:
+        """Return the bytes on disk of each structure's mask: the larger, the more there is in it."""
+        return {entry.name.removesuffix(_SUFFIX): entry.size for _, entry in self._masks(mask_set)}
+
+    def masks_folder(self, mask_set: str = REFERENCE) -> str:
+        """Return where masks of a set are looked for, for messages."""
+        if mask_set == REFERENCE:
+            return f"{self.folder}/{MASKS} in {self.files.location}"
+        other = self._other(mask_set)
+        return f"{other.folder(self.id)} in {other.files.location}"
+
+    def _masks(self, mask_set: str) -> tuple[tuple[str, Entry], ...]:
+        if mask_set != REFERENCE:
+            return self._other(mask_set).masks(self.id)
         folder = f"{self.folder}/{MASKS}"
-        return {e.name.removesuffix(_SUFFIX): f"{folder}/{e.name}" for e in self._entries if e.name[0] != "."}
+        return tuple((f"{folder}/{e.name}", e) for e in self._entries if _is_mask(e))
+
+    def _other(self, mask_set: str) -> MaskSet:
+        for other in self.others:
+            if other.name == mask_set:
+                return other
+        raise UnknownName("mask set", mask_set, (REFERENCE, *(other.name for other in self.others)))
 
     def sizes(self) -> tuple[int, int]:
         """Return bytes on disk of the image and of all masks."""
@@ -74,9 +147,9 @@ class Case:
         told = "".join(f"{name}\0{size}\0{stamp}\n" for name, _, size, stamp in (*own, *self._entries))
         return blake2b(told.encode(), digest_size=12).hexdigest()
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of one of its files; raises `VolumeError`."""
-        return self.files.read(path)
+    def read(self, path: str, mask_set: str = REFERENCE) -> bytes:
+        """Return the bytes of one of its files, or of a mask of another set; raises `VolumeError`."""
+        return (self.files if mask_set == REFERENCE else self._other(mask_set).files).read(path)
 
 
 @dataclass(frozen=True)
@@ -100,6 +173,8 @@ class Dataset:
         The rows of ``meta.csv`` as the text in the file, rows without a case included.
     problems
         What was noticed on the way; nothing is dropped in silence.
+    mask_sets
+        Names of the sets of masks: ``"reference"``, and those added by `with_mask_set`.
     """
 
     name: str
@@ -110,6 +185,7 @@ class Dataset:
     raw_meta: "pd.DataFrame" = field(repr=False)
     problems: tuple[Finding, ...] = field(repr=False)
     files: Files = field(repr=False)
+    mask_sets: tuple[str, ...] = (REFERENCE,)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -122,6 +198,32 @@ class Dataset:
             return self.cases[case]
         except KeyError:
             raise UnknownName("case", case, self.cases) from None
+
+    def with_mask_set(self, name: str, path_or_url: str | os.PathLike[str]) -> "Dataset":
+        """Return this data set with one more set of masks of its cases, such as a prediction.
+
+        Parameters
+        ----------
+        name
+            What to call it.
+        path_or_url
+            Folder, zip or URL, or a folder at most two levels above it, with
+            ``<case>/segmentations/<structure>.nii.gz`` or ``<case>/<structure>.nii.gz``. It need
+            not have all cases.
+
+        Raises
+        ------
+        DatasetError
+            There is nothing there, none of the cases has a folder in it, or the name is taken.
+        """
+        if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+            raise DatasetError(f"A mask set needs a name of 1 to {_MAX_NAME} characters; got {name!r:.100}.")
+        if name in self.mask_sets:
+            raise DatasetError(f"There is a mask set {name!r} already.")
+        files = open_files(path_or_url)
+        added = MaskSet(name, files, _find_cases(files, self.cases))
+        cases = {case.id: replace(case, others=(*case.others, added)) for case in self}
+        return replace(self, cases=MappingProxyType(cases), mask_sets=(*self.mask_sets, name))
 
     def check(self, store: str | os.PathLike[str] | None = None, progress: bool = True) -> "pd.DataFrame":
         """Find out whether the data set can be trusted, in one pass over its voxels.
@@ -216,6 +318,28 @@ def _find_root(files: Files) -> str:
         f"No data set at {files.location!r}: looked {_DEPTH} levels down for case folders that hold "
         f"{' or '.join(IMAGES)} and {MASKS}/<structure>{_SUFFIX}. Give the folder or zip with the cases."
     )
+
+
+def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
+    """Return the shallowest folder that holds a folder of one of the cases."""
+    folders = [""]
+    for _ in range(_DEPTH + 1):
+        below = []
+        for folder in folders:
+            names = [e.name for e in files.ls(folder) if e.is_dir]
+            if any(name in cases for name in names):
+                return folder
+            below += [_join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
+        folders = below[:1000]
+    first = next(iter(cases), "<case>")
+    raise DatasetError(
+        f"No masks of these {len(cases)} cases at {files.location!r}: looked {_DEPTH} levels down for "
+        f"folders named like cases: {first}/{MASKS}/<structure>{_SUFFIX} or {first}/<structure>{_SUFFIX}."
+    )
+
+
+def _is_mask(entry: Entry) -> bool:
+    return not entry.is_dir and entry.name.endswith(_SUFFIX) and entry.name[0] != "."
 
 
 def _is_case(files: Files, folder: str) -> bool:

@@ -7,6 +7,7 @@ each voxel the id of the *set* of structures it belongs to, which is exact and a
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,19 @@ class Labels:
 
 
 class LabelBuilder:
-    """Collects masks into `Labels` one by one."""
+    """Collects masks into `Labels` one by one.
+
+    One thread adds; others may look in between. A voxel changes from one set that was true to the
+    next, sets are only ever appended, and all that is written at a time is written under `changing`.
+
+    Attributes
+    ----------
+    changing
+        To be held while the ids are looked at before all masks are in.
+    """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.changing = Lock()
         self._ids: NDArray[Any] = np.zeros(shape, np.uint8, order="F")
         self._sets: list[tuple[str, ...]] = [()]
         self._voxels: list[int] = [int(np.prod(shape, dtype=object))]
@@ -91,7 +102,9 @@ class LabelBuilder:
         i, j, k = mask.box
         for planes in slabs(mask.inside.shape):
             where = (i, j, slice(k.start + planes.start, k.start + planes.stop))
-            self._add(mask.name, where, np.ascontiguousarray(mask.inside[:, :, planes].T))
+            inside = np.ascontiguousarray(mask.inside[:, :, planes].T)
+            with self.changing:
+                self._add(mask.name, where, inside)
 
     def _add(self, name: str, where: Box, inside: NDArray[np.bool_]) -> None:
         """Add a slab of a mask, axes k, j, i. Sums instead of indices, since they vectorise."""
@@ -117,6 +130,16 @@ class LabelBuilder:
             region -= others
         region += new
 
+    @property
+    def ids(self) -> NDArray[Any]:
+        """Ids of sets as they are now; another array once there are more than 256 sets."""
+        return self._ids
+
+    @property
+    def sets(self) -> tuple[tuple[str, ...], ...]:
+        """The sets there are now."""
+        return tuple(self._sets)
+
     def overlap_voxels(self) -> dict[str, int]:
         """Return, for each structure, how many of its voxels belong to another one too."""
         shared = dict.fromkeys(self._names, 0)
@@ -135,7 +158,7 @@ class LabelBuilder:
         return {pair: shared[pair] for pair in sorted(shared) if shared[pair]}
 
     def labels(self, problems: dict[str, str] | None = None) -> Labels:
-        """Return what was collected; the builder must not be used afterwards."""
+        """Return what was collected so far; the ids are not a copy."""
         return Labels(self._ids, tuple(self._sets), tuple(self._names), problems or {})
 
     def _move(self, old: int, members: tuple[str, ...], voxels: int) -> int:

@@ -157,7 +157,7 @@ def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:
             "components": 0,
             "zero_voxels": 0,
         }
-    areas = _areas(mask.inside)
+    areas = slice_areas(mask.inside)
     voxels = int(areas[2].sum())
     start = [span.start for span in mask.box]
     centre = [
@@ -203,7 +203,7 @@ def touched_faces(box: Box, grid: Grid) -> str:
     return "".join(sorted(faces, key="LRPAIS".index))
 
 
-def _areas(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+def slice_areas(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
     """Return the voxels of each slice across i, j and k."""
     shadow = np.zeros(inside.shape[1::-1], np.int64)
     across_k = []

@@ -208,7 +208,8 @@ def _read_header(head: bytes) -> _Header:
         dtype = header.get_data_dtype()
         if dtype.kind not in _KINDS or dtype.itemsize > 8:
             raise VolumeError(
-                f"voxels of type {dtype} are not supported, only real numbers (no RGB, no complex).",
+                f"voxels of type {dtype} are not supported, only real numbers (no RGB, "
+                "no complex). Convert the file to one number a voxel: grey values, or the magnitude.",
                 "not_3d",
             )
         offset = float(header["vox_offset"])
@@ -301,7 +302,8 @@ def _shape(header: Any) -> tuple[int, int, int]:  # noqa: ANN401
         raise VolumeError(f"the header declares the shape {tuple(dims)}.", "header")
     if any(n != 1 for n in dims[3:]):
         raise VolumeError(
-            f"has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes are shown.",
+            f"has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes "
+            "are shown. Split the file into one volume per case.",
             "not_3d",
         )
     i, j, k = (*dims, 1, 1)[:3]

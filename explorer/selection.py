@@ -5,7 +5,8 @@ list that is changed in place changes in silence.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import traitlets
@@ -18,6 +19,8 @@ LAYOUTS = ("grid", "axial", "coronal", "sagittal", "mosaic", "3d")
 """Arrangements of the viewer."""
 
 _MAX_STRUCTURES = 1_000
+_MAX_NAME = 200
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MAX_FILTERS = 200
 
 
@@ -42,6 +45,12 @@ class Selection(traitlets.HasTraits):
         Where the crosshair is: x, y, z in RAS+ mm, or None for the middle of the image.
     mask_set
         Whose masks are shown.
+    compare
+        Whose masks are shown as well, for comparison, or ``""``.
+    colors
+        The user's own colours: pairs of a structure and ``"#rrggbb"``, at most one per structure.
+    opacities
+        Pairs of a structure and its own opacity, 0 to 1; it multiplies that of all.
     filters
         (source, clause) pairs, at most one per source.
     query
@@ -60,6 +69,9 @@ class Selection(traitlets.HasTraits):
         *[traitlets.Float()] * 3, default_value=None, allow_none=True
     )
     mask_set = traitlets.Unicode("reference")
+    compare = traitlets.Unicode("")
+    colors: tuple[tuple[str, str], ...] = traitlets.Tuple()  # type: ignore[assignment]
+    opacities: tuple[tuple[str, float], ...] = traitlets.Tuple()  # type: ignore[assignment]
     filters = traitlets.Tuple()
     query = traitlets.Unicode("")
     layout = traitlets.Enum(LAYOUTS, default_value="grid")
@@ -73,6 +85,14 @@ class Selection(traitlets.HasTraits):
         self._everything = cohort
         self._cohorts: dict[tuple[object, ...], Cohort] = {}
         self.observe(self._bump, names=["filters", "query"])
+
+    @traitlets.validate("colors", "opacities")
+    def _check_pairs(self, proposal: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        name = proposal["trait"].name
+        try:
+            return (_read_colors if name == "colors" else _read_opacities)(proposal["value"])
+        except QueryError as error:
+            raise traitlets.TraitError(str(error)) from error
 
     @property
     def everything(self) -> Cohort:
@@ -165,6 +185,9 @@ class Selection(traitlets.HasTraits):
             "structures": None if self.structures is None else list(self.structures),
             "point": None if self.point is None else [round(x, 3) for x in self.point],
             "mask_set": self.mask_set,
+            "compare": self.compare,
+            "colors": [list(pair) for pair in self.colors],
+            "opacities": [list(pair) for pair in self.opacities],
             "filters": [[source, to_json(clause)] for source, clause in self.filters],
             "query": self.query,
             "layout": self.layout,
@@ -207,6 +230,9 @@ class Selection(traitlets.HasTraits):
             "structures": _read_structures,
             "point": lambda value: _read_numbers(value, 3, "point"),
             "mask_set": lambda value: text(value, "mask_set"),
+            "compare": lambda value: text(value, "compare"),
+            "colors": _read_colors,
+            "opacities": _read_opacities,
             "filters": self._read_filters,
             "query": lambda value: text(value, "query"),
             "layout": _read_layout,
@@ -257,6 +283,39 @@ def _read_structures(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list) or len(value) > _MAX_STRUCTURES:
         raise QueryError(f"structures must be a list of at most {_MAX_STRUCTURES} names.")
     return tuple(text(name, "structure") for name in value)
+
+
+def _read_colors(value: object) -> tuple[tuple[str, str], ...]:
+    found = {}
+    for name, color in _read_pairs(value, "colors"):
+        if not isinstance(color, str) or not _COLOR.fullmatch(color):
+            raise QueryError(f"The colour of {name!r} must be like '#1f77b4'; got {color!r:.100}.")
+        found[name] = color.lower()
+    return tuple(found.items())
+
+
+def _read_opacities(value: object) -> tuple[tuple[str, float], ...]:
+    found = {}
+    for name, opacity in _read_pairs(value, "opacities"):
+        share = number(opacity, f"The opacity of {name!r}")
+        if share is None or not 0 <= share <= 1:
+            raise QueryError(f"The opacity of {name!r} must be 0 to 1; got {opacity!r:.100}.")
+        found[name] = share
+    return tuple(found.items())
+
+
+def _read_pairs(value: object, what: str) -> list[tuple[str, Any]]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > _MAX_STRUCTURES:
+        raise QueryError(f"{what} must be at most {_MAX_STRUCTURES} pairs; got {value!r:.100}.")
+    found = []
+    for pair in value:
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+            raise QueryError(f"{what} must be pairs of a structure and a value; got {pair!r:.100}.")
+        name = text(pair[0], f"structure of {what}")
+        if not 0 < len(name) <= _MAX_NAME:
+            raise QueryError(f"{what}: a structure has a name of 1 to {_MAX_NAME} characters.")
+        found.append((name, pair[1]))
+    return found
 
 
 def _read_numbers(value: object, count: int, what: str) -> tuple[float, ...] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from deflate import crc32
 from numpy.typing import NDArray
 
-from explorer.dataset import Case
+from explorer.dataset import REFERENCE, Case
 from explorer.distribution import distribution, flat_chunks
 from explorer.errors import UnknownName, VolumeError
 from explorer.findings import Finding
@@ -95,12 +95,13 @@ class MaskReader:
     bytes.
     """
 
-    def __init__(self, case: Case, grid: Grid) -> None:
+    def __init__(self, case: Case, grid: Grid, mask_set: str = REFERENCE) -> None:
         self._case = case
+        self._mask_set = mask_set
         self._grid = grid
         self._empty: dict[tuple[int, bytes], tuple[bytes, Mask]] = {}
         self._matching: set[tuple[tuple[int, int, int], bytes]] = set()
-        self._paths = case.masks()
+        self._paths = case.masks(mask_set)
 
     def read(self, name: str) -> Mask:
         """Read one mask.
@@ -115,7 +116,7 @@ class MaskReader:
         if name not in self._paths:
             raise UnknownName("mask", name, self._paths)
         path = self._paths[name]
-        data = self._case.read(path)
+        data = self._case.read(path, self._mask_set)
         key = len(data), data[-8:]  # of gzip, the sum of what was packed
         known, empty = self._empty.get(key, (b"", None))
         if empty and data == known:
@@ -147,7 +148,7 @@ class MaskReader:
 
 
 def iter_masks(
-    case: Case, grid: Grid | None, names: Iterable[str] | None = None
+    case: Case, grid: Grid | None, names: Iterable[str] | None = None, *, mask_set: str = REFERENCE
 ) -> Iterator[tuple[str, Mask | VolumeError]]:
     """Yield each mask of a case, or why it cannot be used, in the order of `names`.
 
@@ -159,20 +160,22 @@ def iter_masks(
         The image's grid; a mask on another one is an error. Without one no mask can be used.
     names
         Which structures; all by default.
+    mask_set
+        Whose masks.
     """
-    reader = MaskReader(case, grid) if grid else None
-    for name in case.masks() if names is None else names:
+    reader = MaskReader(case, grid, mask_set) if grid else None
+    for name in case.masks(mask_set) if names is None else names:
         try:
             yield name, reader.read(name) if reader else VolumeError(f"{case.id} {name}: not readable.")
         except VolumeError as error:
             yield name, error
 
 
-def masks_grid(case: Case) -> Grid | None:
+def masks_grid(case: Case, mask_set: str = REFERENCE) -> Grid | None:
     """Return the grid of the first readable mask of a case, for want of an image."""
-    for path in case.masks().values():
+    for path in case.masks(mask_set).values():
         try:
-            nifti = parse(case.read(path), path)
+            nifti = parse(case.read(path, mask_set), path)
         except VolumeError:
             continue
         i, j, k = nifti.voxels.shape
@@ -180,7 +183,9 @@ def masks_grid(case: Case) -> Grid | None:
     return None
 
 
-def read_masks(case: Case, grid: Grid, names: Iterable[str] | None = None) -> Labels:
+def read_masks(
+    case: Case, grid: Grid, names: Iterable[str] | None = None, *, mask_set: str = REFERENCE
+) -> Labels:
     """Read masks of a case into one volume of label sets.
 
     Parameters
@@ -191,6 +196,8 @@ def read_masks(case: Case, grid: Grid, names: Iterable[str] | None = None) -> La
         The image's grid.
     names
         Which structures; all by default.
+    mask_set
+        Whose masks: one of `Dataset.mask_sets`.
 
     Returns
     -------
@@ -199,7 +206,7 @@ def read_masks(case: Case, grid: Grid, names: Iterable[str] | None = None) -> La
     """
     builder = LabelBuilder(grid.shape)
     problems = {}
-    for name, mask in iter_masks(case, grid, names):
+    for name, mask in iter_masks(case, grid, names, mask_set=mask_set):
         if isinstance(mask, VolumeError):
             problems[name] = str(mask)
         else:

@@ -1,30 +1,31 @@
 """The slice viewer: three planes of a case with its structures."""
 
-import asyncio
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
-from explorer.errors import QueryError
+from explorer.errors import QueryError, UnknownName
 from explorer.selection import LAYOUTS, Selection
 from explorer.structures import in_order
-from explorer.tables import column_label
-from explorer.views.slices import Picture, Shelf, axis_letters, check_request, picture, structure_rows
+from explorer.views.facts import case_facts
+from explorer.views.opening import Opener
+from explorer.views.overlay import PLANES
+from explorer.views.picture import Picture
+from explorer.views.planning import Planner
+from explorer.views.reading import Step
+from explorer.views.slices import check_request, cut_slices, first_slices
+from explorer.views.states import checked_options, labels_state, problems_text, scene_state
 from explorer.views.view import STATIC, Answer, Message, View, kernel_loop
-from explorer.volume import read_image, read_masks
 
 MEMORY_BYTES = 1_000_000_000
-"""Memory for cases that were open before; the open one may need more."""
+"""Memory for cases that were open before or are read ahead; the open one may need more."""
 
-_SHARED = ("layout", "window", "point", "structures")
-_NOT_FACTS = {"signature", "problems", "image_bytes", "mask_bytes", "orthogonal", "times_given_in", "dtype"}
-_NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels"}
+_OWN_NAMES = {"layout": "layout_name"}
+_SHARED = ("layout", "window", "point", "structures", "colors", "opacities", "mask_set", "compare")
 
 
 class Viewer(View):
@@ -36,13 +37,19 @@ class Viewer(View):
         Whose case, point, structures, window and layout are shown, and changed from here.
     dataset
         Where the images are read.
+    memory_bytes
+        For cases that were open before or are read ahead; the open one may need more.
 
     Attributes
     ----------
     scene
         Geometry, scaling and window of the open case; ``{}`` while there is none.
     labels
-        Sets of structures of the open case, once its masks are read.
+        Sets of structures of the open case, as far as its masks are read.
+    other
+        The same of the mask set it is compared with, or ``{}``.
+    options
+        How pictures are drawn; see `explorer.views.states.OPTIONS`.
     """
 
     _esm: ClassVar = STATIC / "viewer.js"
@@ -50,6 +57,7 @@ class Viewer(View):
 
     scene = traitlets.Dict().tag(sync=True)
     labels = traitlets.Dict().tag(sync=True)
+    other = traitlets.Dict().tag(sync=True)
     facts = traitlets.List(traitlets.List()).tag(sync=True)
     busy = traitlets.Unicode("").tag(sync=True)
     cases = traitlets.Int(0).tag(sync=True)
@@ -57,52 +65,109 @@ class Viewer(View):
     window = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     point = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     structures = traitlets.List(traitlets.Unicode(), default_value=None, allow_none=True).tag(sync=True)
+    options = traitlets.Dict().tag(sync=True)
+    colors = traitlets.List(traitlets.List()).tag(sync=True)
+    opacities = traitlets.List(traitlets.List()).tag(sync=True)
+    mask_sets = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    mask_set = traitlets.Unicode("reference").tag(sync=True)
+    compare = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, selection: Selection, dataset: Dataset, *, memory_bytes: int = MEMORY_BYTES) -> None:
         super().__init__()
         self.selection = selection
         self.dataset = dataset
-        self._shelf = Shelf(memory_bytes)
+        self.mask_sets = list(dataset.mask_sets)
         self._picture: Picture | None = None
+        self._opener = Opener(memory_bytes, self._show, self._fail, kernel_loop)
         self._opened = 0
-        self._task: asyncio.Task[None] | None = None
+        self._planner = Planner(selection, dataset)
+        self._far = True  # until a browser says that it is near
+        self._step_by = 1
         for name in _SHARED:
-            own = "layout_name" if name == "layout" else name
+            own = _OWN_NAMES.get(name, name)
             selection.observe(lambda _, name=name, own=own: self._pull(name, own), names=[name])
             self.observe(lambda _, name=name, own=own: self._push(name, own), names=[own])
             self._pull(name, own)
-        selection.observe(self._open, names=["case"])
+        selection.observe(self._open_case, names=["case"])
+        selection.observe(self._change_masks, names=["mask_set", "compare"])
         selection.observe(self._tables_changed, names=["version"])
         self._tables_changed()
-        self._open()
+        self._open_case()
 
     def handlers(self) -> Mapping[str, Callable[[Message], Answer | None]]:
         """Return what answers the browser's requests."""
-        return {"slices": self._slices, "locate": self._locate, "step": self._step}
+        return {
+            "slices": self._slices,
+            "where": self._where,
+            "window": self._window,
+            "locate": self._locate,
+            "step": self._step,
+        }
+
+    def close(self) -> None:
+        """Read nothing any more."""
+        self._opener.close()
+        super().close()
+
+    # ---- the selection -----------------------------------------------------------------------
+    @traitlets.validate("options")
+    def _check_options(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
+        return checked_options(proposal["value"])
 
     def _pull(self, name: str, own: str) -> None:
         value = getattr(self.selection, name)
-        setattr(self, own, list(value) if isinstance(value, tuple) else value)
+        if isinstance(value, tuple):
+            value = [list(item) if isinstance(item, tuple) else item for item in value]
+        setattr(self, own, value)
 
     def _push(self, name: str, own: str) -> None:
         value = getattr(self, own)
+        if isinstance(value, list):
+            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
         try:
-            setattr(self.selection, name, tuple(value) if isinstance(value, list) else value)
-        except traitlets.TraitError as error:
+            if name in ("mask_set", "compare"):
+                self._planner.check_mask_set(value, allow_none=name == "compare")
+            setattr(self.selection, name, value)
+        except (traitlets.TraitError, UnknownName) as error:
+            self._pull(name, own)
             self.show_error(QueryError(str(error)))
 
+    # ---- what the browser asks for -----------------------------------------------------------
     def _slices(self, message: Message) -> Answer:
         shown = self._picture
         if shown is None or message.get("scene") != self.scene.get("key"):
+            return {"closed": True}, []  # it was asked for before the next case was opened
+        wanted = check_request(shown, message)
+        self._far = wanted.compress
+        fields, buffers = cut_slices(shown, wanted, self.selection.window or shown.window)
+        if wanted.layer != "image":
+            state = self.labels if wanted.layer == "labels" else self.other
+            overlay = shown.layer(wanted.layer)
+            if state.get("content") != overlay.token or len(state["sets"]) < len(overlay.sets):
+                self._show_masks()  # before ids that the browser does not know yet
+        return fields, buffers
+
+    def _where(self, message: Message) -> Answer:
+        layer, name = self._structure_of(message)
+        return self._asked(message).layer(layer).where(name), []
+
+    def _window(self, message: Message) -> Answer:
+        preset = text(message.get("preset"), "preset")
+        shown = self._asked(message)
+        if preset == "structure":
+            layer, name = self._structure_of(message)
+            low, high = shown.window_of(name, layer)
+        else:
+            low, high = shown.preset(preset)
+        return {"low": low, "high": high}, []
+
+    def _asked(self, message: Message) -> Picture:
+        if self._picture is None or message.get("scene") != self.scene.get("key"):
             raise QueryError("This case is no longer open.")
-        plane, indices = check_request(shown, message.get("plane"), message.get("indices"))
-        cut = {"image": shown.image_slice, "labels": shown.label_slice}.get(str(message.get("layer")))
-        if cut is None:
-            raise QueryError(f"No layer {message.get('layer')!r:.100}; there are image and labels.")
-        buffers = [cut(plane, index) for index in indices]
-        if message.get("compress") is True:
-            buffers = [zlib.compress(buffer, 1) for buffer in buffers]
-        return {}, buffers
+        return self._picture
+
+    def _structure_of(self, message: Message) -> tuple[str, str]:
+        return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")
 
     def _locate(self, message: Message) -> None:
         if self._picture is not None:
@@ -111,157 +176,117 @@ class Viewer(View):
     def _step(self, message: Message) -> None:
         self.selection.step(1 if message.get("by") == 1 else -1)
 
-    def _open(self, _change: object = None) -> None:
-        """Read the open case: in a kernel beside its loop, so that it stays free."""
+    # ---- opening -----------------------------------------------------------------------------
+    def _open_case(self, change: Mapping[str, Any] | None = None) -> None:
         self._opened += 1
         self.error = ""
         case = self.selection.case
         if not case:
-            self._picture = None
-            self.scene, self.labels, self.facts = {}, {}, []
+            self._opener.close()
+            self._clear()
+            self.facts, self.busy = [], ""
             return
-        loop = kernel_loop()
-        if loop is None:
-            for read in (self._read_image, self._read_labels):
-                self._apply(self._opened, case, read)
-            return
+        before = str(change["old"]) if change else ""
+        self._step_by = -1 if self._planner.neighbour(before, -1) == case else 1
         self.busy = f"Opening {case}"
-        self._task = loop.create_task(self._open_beside(self._opened, case))
+        self._read(case)
 
-    async def _open_beside(self, opened: int, case: str) -> None:
-        for read in (self._read_image, self._read_labels):
-            try:
-                show = await asyncio.to_thread(read, case)
-            except Exception as error:  # noqa: BLE001 - whatever a file does, the view lives on
-                if opened == self._opened:
-                    self._fail(case, error)
-                return
-            if opened != self._opened:
-                return
-            show()
+    def _change_masks(self, _change: object = None) -> None:
+        case = self.selection.case
+        if case and self._picture is not None and self.scene.get("case") == case:
+            self.error = ""
+            self._read(case)
 
-    def _apply(self, opened: int, case: str, read: Callable[[str], Callable[[], None]]) -> None:
-        if opened != self._opened or (read == self._read_labels and self._picture is None):
-            return
+    def _read(self, case: str) -> None:
         try:
-            read(case)()
-        except Exception as error:  # noqa: BLE001 - whatever a file does, the view lives on
-            self._fail(case, error)
+            plan = self._planner.plan(case)
+        except UnknownName as error:
+            self._fail(error)
+            return
+        self._opener.open(plan)
+        if str(self.scene.get("case")) not in self._opener.shelf:
+            self._picture = None  # its memory is needed
 
-    def _fail(self, case: str, error: Exception) -> None:
-        self._picture = None
-        self.busy = ""
-        self.scene, self.labels = {}, {}
+    def _show(self, step: Step) -> None:
+        """Show what has come of the open case."""
+        case, found = self.selection.case, step.picture
+        if step.kind == "image":
+            found.mask_set, found.compare = self.selection.mask_set, self.selection.compare
+            if found is not self._picture or self.scene.get("case") != case:
+                self._show_image(case, found)
+        elif step.kind == "window":
+            self.scene = {**self.scene, "window": list(found.window)}
+        else:
+            self._show_masks()
+        if step.kind == "complete":
+            self.busy = ""
+            self._read_next(case)
+
+    def _show_image(self, case: str, found: Picture) -> None:
+        self._picture = found
+        key = f"{case}#{self._opened}"
+        self.labels, self.other = {}, {}
+        self._push_slices(key, "image")
+        self.scene = scene_state(key, case, found)
         self.facts = self._facts(case)
+        self.busy = "Reading masks"
+        self.error = found.problem
+
+    def _show_masks(self) -> None:
+        """Tell of the masks that are in."""
+        found, key = self._picture, self.scene.get("key")
+        if found is None or key is None or found.labels is None:
+            return
+        shown = [overlay for overlay in (found.labels, found.other) if overlay is not None]
+        measured = [self._planner.measured(self.scene["case"], overlay.mask_set) for overlay in shown]
+        names = in_order({name for rows in measured for name in rows} | {n for o in shown for n in o.names})
+        states = [
+            labels_state(key, overlay, names, rows) for overlay, rows in zip(shown, measured, strict=True)
+        ]
+        if "key" not in self.labels and states[0]["complete"]:
+            self._push_slices(key, "labels")
+        self.labels = states[0]
+        self.other = states[1] if len(states) > 1 else {}
+        if all(overlay.complete for overlay in shown):
+            self.error = problems_text(found)
+
+    def _push_slices(self, key: str, layer: str) -> None:
+        """Send what is seen first along, so that no round trip is needed."""
+        found = self._picture
+        assert found is not None  # noqa: S101 - it is being shown
+        layout = self.layout_name
+        planes = (layout,) if layout in PLANES else tuple(PLANES)
+        size = found.grid.shape
+        voxel = [(n - 1) // 2 for n in size]
+        if self.selection.point is not None:
+            # Halves go up, as in the browser.
+            exact = np.floor(found.grid.to_voxel(self.selection.point) + 0.5)
+            voxel = [min(max(int(v), 0), n - 1) for v, n in zip(exact, size, strict=True)]
+        for fields, buffers in first_slices(found, key, layer, planes, voxel, self._far):
+            self.send(fields, buffers)
+
+    def _fail(self, error: Exception) -> None:
+        self._clear()
+        self.busy = ""
+        self.facts = self._facts(self.selection.case)
         self.show_error(error)
 
-    def _read_image(self, case: str) -> Callable[[], None]:
-        """Read an image; returns what shows it."""
-        key = (case, self.selection.mask_set)
-        found = self._shelf.get(key) or picture(read_image(self.dataset[case]))
+    def _clear(self) -> None:
+        self._picture = None
+        self.scene, self.labels, self.other = {}, {}, {}
 
-        def show() -> None:
-            self._shelf.put(key, found)
-            self._picture = found
-            if found.ids is None:
-                self.labels = {}
-            self.scene = {
-                "key": f"{case}#{self._opened}",
-                "case": case,
-                "shape": list(found.grid.shape),
-                "spacing": list(found.grid.spacing_mm),
-                "affine": found.grid.affine[:3].ravel().tolist(),
-                "letters": [list(pair) for pair in axis_letters(found.grid)],
-                "dtype": found.dtype,
-                "scale": found.scale,
-                "offset": found.offset,
-                "exact": found.exact,
-                "window": list(found.window),
-                "tilt": round(found.grid.tilt_degrees, 1),
-                "orthogonal": found.grid.orthogonal,
-            }
-            self.facts = self._facts(case)
-            self.busy = "Reading masks" if found.ids is None else ""
+    def _read_next(self, case: str) -> None:
+        """Read the next case of the cohort ahead, in the direction of the last step."""
+        following = self._planner.neighbour(case, self._step_by)
+        if following is not None:
+            self._opener.read_ahead(self._planner.plan(following))
 
-        return show
-
-    def _read_labels(self, case: str) -> Callable[[], None]:
-        """Read the masks of the open case; returns what shows them."""
-        found = self._picture
-        assert found is not None  # noqa: S101 - its image was read just before
-        if found.ids is None:
-            as_stored = read_image(self.dataset[case]).grid
-            found.take_labels(read_masks(self.dataset[case], as_stored), as_stored)
-
-        def show() -> None:
-            self.busy = ""
-            self._show_labels(case, found)
-
-        return show
-
-    def _show_labels(self, case: str, found: Picture) -> None:
-        measured = self._measured(case)
-        for name, voxels in found.voxel_counts().items():
-            measured.setdefault(name, {"volume_ml": voxels * found.grid.voxel_volume_ml, "status": ""})
-        for name in self.dataset[case].masks():
-            measured.setdefault(name, {"volume_ml": 0.0, "status": "absent"})
-        for name in found.problems:
-            measured[name] = {"volume_ml": None, "status": "unreadable"}
-        names = in_order(measured)
-        place = {name: row for row, name in enumerate(names)}
-        self.labels = {
-            "key": self.scene["key"],
-            "bytes": found.label_bytes,
-            "sets": [[place[name] for name in members] for members in found.sets],
-            "structures": structure_rows(names, measured),
-        }
-        if found.problems:
-            first, *others = found.problems.values()
-            self.error = first + (f" And {len(others)} more masks could not be read." if others else "")
-
-    def _measured(self, case: str) -> dict[str, dict[str, Any]]:
-        rows = self.selection.everything.structures
-        rows = rows[(rows["case"] == case) & (rows["mask_set"] == self.selection.mask_set)]
-        return {
-            str(name): {"volume_ml": volume, "status": status}
-            for name, volume, status in zip(rows["structure"], rows["volume_ml"], rows["status"], strict=True)
-        }
-
+    # ---- the tables --------------------------------------------------------------------------
     def _tables_changed(self, _change: object = None) -> None:
         self.cases = self.selection.everything.size
-        case = self.selection.case
-        if self._picture is not None and self.scene.get("case") == case:
-            self.facts = self._facts(case)
-            if self._picture.ids is not None and self.labels:
-                self._show_labels(case, self._picture)
+        if self._picture is not None and self.scene.get("case") == self.selection.case:
+            self.facts = self._facts(self.selection.case)
+            self._show_masks()
 
     def _facts(self, case: str) -> list[list[str]]:
-        """Return label, value and note of what the tables know of a case."""
-        row = self.selection.everything.cases.loc[case]
-        raw = self.dataset.raw_meta
-        given = row.get("times_given_in")
-        facts = []
-        if self._picture is not None:
-            grid = self._picture.grid
-            size = " × ".join(str(n) for n in grid.shape)
-            spacing = " × ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
-            facts += [["Size", size, "x y z"], ["Spacing", spacing, "mm"]]
-            if grid.oblique:
-                facts.append(["Tilt", f"{grid.tilt_degrees:.1f}°", "closest axes shown"])
-            if not grid.orthogonal:
-                facts.append(["Axes", "not at right angles", "sheared"])
-        for column in row.index:
-            value = row[column]
-            skip = column in _NOT_FACTS or column.startswith(("shape_", "spacing_", "intensity_", "voxel_"))
-            if skip or not pd.api.types.is_scalar(value) or pd.isna(value):
-                continue
-            label, unit = column_label(str(column))
-            shown = ("no", "yes")[bool(value)] if isinstance(value, bool | np.bool_) else str(value)
-            shown = f"{value:g}" if isinstance(value, float) else shown
-            note = f"from {given}" if unit == "ms" and given == "seconds" else ""
-            facts.append([label, f"{shown[:200]} {unit}".strip(), note])
-        if case not in raw.index:
-            facts.append(["Metadata", "no row in meta.csv", ""])
-        facts += [["Problem", str(problem)[:300], ""] for problem in row.get("problems") or ()]
-        facts += [["Noted", p.what[:300], ""] for p in self.dataset.problems if p.case == case]
-        return facts
+        return case_facts(self._planner.row(case), self.dataset, case, self._picture)

@@ -34,6 +34,13 @@ class Stub:
             [{"ok": True, **fields, "id": request["id"]}, texts],
         )
 
+    def say(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        """Send what was not asked for."""
+        texts = [base64.b64encode(buffer).decode() for buffer in buffers]
+        self.page.evaluate(
+            "([content, texts]) => window.model.receive(content, texts.map(window.bytes))", [content, texts]
+        )
+
     def wait_sent(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         self.page.wait_for_function(
             "([kind, count]) => window.sent.filter((m) => m.kind === kind).length >= count", arg=[kind, count]
@@ -83,7 +90,10 @@ class Bridge:
             for message in new:
                 self.view._receive(self.view, message, [])
             for content, buffers in self.replies:
-                self.stub.reply(content, buffers, **content)
+                if "id" in content:
+                    self.stub.reply(content, buffers, **content)
+                else:
+                    self.stub.say(content, buffers)
             quiet = 0 if new or changes or self.replies else quiet + 1
             self.replies.clear()
             self.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))")

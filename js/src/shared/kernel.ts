@@ -16,6 +16,8 @@ export interface Kernel {
   ask(kind: string, fields?: Record<string, unknown>): Promise<Reply>;
   /** Tell without waiting; what goes wrong shows in the model's `error` trait. */
   tell(kind: string, fields?: Record<string, unknown>): void;
+  /** Hear what the kernel says without having been asked. */
+  hear(kind: string, listener: (message: Reply) => void): void;
   dispose(): void;
 }
 
@@ -24,11 +26,16 @@ export function connect(model: AnyModel<any>): Kernel {
   // Two views of one model hear the same messages, so ids are unique in the page.
   const prefix = crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36);
   const waiting = new Map<string, Waiting>();
+  const listeners = new Map<string, (message: Reply) => void>();
   let last = 0;
+  let closed = false;
 
   const receive = (content: Record<string, unknown>, buffers: DataView[]): void => {
     const id = content["id"];
-    if (typeof id !== "string") return;
+    if (typeof id !== "string") {
+      listeners.get(String(content["kind"]))?.({ content, buffers });
+      return;
+    }
     const request = waiting.get(id);
     if (!request) return;
     waiting.delete(id);
@@ -41,6 +48,7 @@ export function connect(model: AnyModel<any>): Kernel {
     ask(kind, fields = {}) {
       const id = `${prefix}-${++last}`;
       return new Promise((resolve, reject) => {
+        if (closed) return reject(new Error("The view was closed."));
         waiting.set(id, { resolve, reject });
         model.send({ ...fields, kind, id });
       });
@@ -48,7 +56,11 @@ export function connect(model: AnyModel<any>): Kernel {
     tell(kind, fields = {}) {
       model.send({ ...fields, kind });
     },
+    hear(kind, listener) {
+      listeners.set(kind, listener);
+    },
     dispose() {
+      closed = true;
       model.off("msg:custom", receive);
       for (const request of waiting.values()) request.reject(new Error("The view was closed."));
       waiting.clear();

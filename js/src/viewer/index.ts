@@ -143,6 +143,11 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   // ---- model to view -------------------------------------------------------------------------
   const onScene = (): void => {
     const next = model.get("scene");
+    if (scene && next.key === scene.key) {
+      scene.window = next.window; // the exact one, after that of a sample
+      onWindow();
+      return;
+    }
     scene = "key" in next ? (next as Scene) : null;
     labels = null;
     colors = [];

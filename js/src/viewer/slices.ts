@@ -1,132 +1,361 @@
-// Slices from the kernel: the wanted one first, then its neighbours, kept within a budget.
+// Slices from the kernel: what is seen first, then what a scroll would show, as much as the link carries.
 import type { Kernel } from "../shared/kernel";
-import { idsOf, valuesOf, type Ids, type Values } from "./composite";
+import type { Ids, Values } from "./composite";
 import { AXES } from "./geometry";
+import { shelf } from "./kept";
+import { link } from "./link";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
+import { asValues, emptyValues, spread, unpack, type Packed } from "./unpack";
 
-type Layer = "image" | "labels";
+export type Layer = "image" | "labels" | "other";
 
+const LAYERS: readonly Layer[] = ["image", "labels", "other"];
 const BUDGET_BYTES = 96e6;
 const AHEAD = 10;
 const BATCH = 6;
+/** The wheel rests when it has not been turned for so long; then coarse slices become sharp. */
+const REST_MS = 120;
+/** Shares of what may be under way: a coarse slice, some rows of a sharp one, and all that nobody waits for. */
+const COARSE_SHARE = 0.55;
+const ROWS_SHARE = 0.75;
+const AHEAD_SHARE = 0.5;
+const MAX_STRIDE = 16;
 
 export interface Slices {
   open(scene: Scene | null): void;
   setLabels(labels: Labels | null): void;
+  setOther(labels: Labels | null): void;
+  /** A slice is seen: have it, and those around it. */
   want(plane: Plane, index: number): void;
+  /** Many small slices are seen at once; replaces the last such wish of the plane, [] ends it. */
+  wantMany(plane: Plane, indices: readonly number[]): void;
+  /** Always of full size; see `isCoarse`. */
   image(plane: Plane, index: number): Values | undefined;
   labels(plane: Plane, index: number): Ids | undefined;
+  other(plane: Plane, index: number): Ids | undefined;
+  /** Whether a slice was made of fewer pixels: fine to look at until the sharp one comes, not to read values off. */
+  isCoarse(plane: Plane, index: number, layer?: Layer): boolean;
 }
 
-const nearby = (): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-
-async function inflate(view: DataView): Promise<ArrayBuffer> {
-  const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
+interface Job {
+  layer: Layer;
+  plane: Plane;
+  indices: number[];
+  /** 0: as they are. */
+  stride: number;
+  rows: [number, number] | null;
+  urgent: boolean;
+  bytes: number;
 }
 
-const copy = (view: DataView): ArrayBuffer =>
-  (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
+interface Wish {
+  index: number;
+  step: number;
+  many: readonly number[];
+}
+
+/** What kernels say beyond the types that all share. */
+type Named = { key: string; content?: string };
+
+const isNear = (): boolean => ["localhost", "127.0.0.1", "[::1]", ""].includes(location.hostname);
 
 export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: (error: Error) => void): Slices {
+  const kept = shelf(BUDGET_BYTES);
+  const line = link(isNear());
+  /** How much smaller packing makes slices, by layer, and of coarse ones. */
+  const ratios: Record<string, number> = { image: 0.45, labels: 0.05, other: 0.05, coarse: 0.8 };
   let scene: Scene | null = null;
-  let labelled: Labels | null = null;
-  let held = 0;
-  const kept = new Map<string, Values | Ids>();
-  const wish: Record<Plane, { index: number; step: number }> = {
-    axial: { index: -1, step: 1 },
-    coronal: { index: -1, step: 1 },
-    sagittal: { index: -1, step: 1 },
+  const tables: Record<"labels" | "other", Labels | null> = { labels: null, other: null };
+  let wishes = new Map<Plane, Wish>();
+  let last: Plane = "axial";
+  let wishedAt = 0;
+  let resting = 0;
+  let underWay = 0;
+  const asked = new Set<string>();
+  const urgent = new Set<string>();
+  const refused = new Set<string>();
+  /** Sharp slices of which only some rows have come. */
+  const parts = new Map<string, { data: Values | Ids; rows: number; revision: number }>();
+  /** Slices that came along with a scene which has not come itself yet. */
+  let early: { fields: Packed & Record<string, unknown>; buffer: DataView }[] = [];
+
+  const key = (layer: Layer, plane: Plane, index: number): string => {
+    const of: Named | null = layer === "image" ? scene : tables[layer];
+    return `${of?.content || of?.key}/${layer}/${plane}/${index}`;
   };
-  const asking = new Set<string>();
-  const compress = !nearby();
+  const size = (plane: Plane): [number, number] => [scene!.shape[AXES[plane][0]]!, scene!.shape[AXES[plane][1]]!];
+  const there = (layer: Layer): boolean => (layer === "image" ? scene !== null : tables[layer] !== null);
+  const wanted = (layer: Layer): number => (layer === "image" ? 0 : tables[layer]!.revision ?? 0);
+  const pixelBytes = (layer: Layer): number =>
+    layer === "image" ? (scene!.dtype === "u1" ? 1 : 2) : tables[layer]!.bytes;
 
-  const name = (layer: Layer, plane: Plane, index: number): string => `${layer}/${plane}/${index}`;
+  const sharpBytes = (layer: Layer, plane: Plane): number => {
+    const [width, height] = size(plane);
+    return width * height * pixelBytes(layer) * (line.packs() ? ratios[layer]! : 1);
+  };
+  /** Stride that makes a slice as small as the link asks for; 0 where it can come as it is. */
+  const strideFor = (layer: Layer, plane: Plane, share = 1): number => {
+    const room = line.allowance();
+    if (sharpBytes(layer, plane) <= room * share) return 0;
+    const [width, height] = size(plane);
+    const ratio = layer === "image" ? ratios["coarse"]! : ratios[layer]! * pixelBytes(layer);
+    const wish = Math.sqrt((width * height * ratio) / (room * COARSE_SHARE * share));
+    return Math.min(MAX_STRIDE, Math.max(2, Math.ceil(wish)));
+  };
 
-  const keep = (key: string, data: Values | Ids): void => {
-    kept.set(key, data);
-    held += data.byteLength;
-    for (const [oldest, old] of kept) {
-      if (held <= BUDGET_BYTES || oldest === key) break;
-      kept.delete(oldest);
-      held -= old.byteLength;
+  const free = (layer: Layer, plane: Plane, index: number): boolean => {
+    const name = key(layer, plane, index);
+    return !asked.has(name) && !refused.has(name);
+  };
+  const lacks = (layer: Layer, plane: Plane, index: number): boolean =>
+    there(layer) && !kept.has(key(layer, plane, index)) && free(layer, plane, index);
+  /** Whether what is there is coarse, or older than the masks that have come since. */
+  const blunt = (layer: Layer, plane: Plane, index: number): boolean => {
+    if (!there(layer) || !free(layer, plane, index)) return false;
+    const found = kept.get(key(layer, plane, index));
+    return found !== undefined && (found.coarse || found.revision < wanted(layer));
+  };
+
+  const whole = (layer: Layer, plane: Plane, indices: number[], isUrgent: boolean, share = 1): Job => {
+    const stride = strideFor(layer, plane, share);
+    const [width, height] = size(plane);
+    const coarse = Math.ceil(width / stride) * Math.ceil(height / stride) * (layer === "image" ? ratios["coarse"]! : ratios[layer]!);
+    const each = stride ? coarse : sharpBytes(layer, plane);
+    // As many as may be under way together, at least one.
+    const count = Math.max(1, Math.min(indices.length, BATCH, Math.floor((line.allowance() * AHEAD_SHARE) / each)));
+    return { layer, plane, indices: indices.slice(0, count), stride, rows: null, urgent: isUrgent, bytes: each * count };
+  };
+  const sharp = (layer: Layer, plane: Plane, index: number): Job => {
+    const all = sharpBytes(layer, plane);
+    const room = line.allowance() * ROWS_SHARE;
+    const height = size(plane)[1];
+    if (all <= line.allowance()) return { layer, plane, indices: [index], stride: 0, rows: null, urgent: false, bytes: all };
+    const from = parts.get(key(layer, plane, index))?.rows ?? 0;
+    const count = Math.max(1, Math.floor((height * room) / all));
+    const to = Math.min(height, from + count);
+    return { layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height };
+  };
+
+  const planes = (): Plane[] => [last, ...PLANES.filter((plane) => plane !== last)].filter((plane) => wishes.has(plane));
+
+  /** The slices around what is seen, the last direction first. */
+  const around = (plane: Plane): number[] => {
+    const { index, step } = wishes.get(plane)!;
+    if (index < 0) return [];
+    const order: number[] = [];
+    for (let k = 1; k <= AHEAD; k++) order.push(index + k * step);
+    for (let k = 1; k <= AHEAD; k++) order.push(index - k * step);
+    return order.filter((i) => i >= 0 && i < scene!.shape[AXES[plane][2]]!);
+  };
+
+  /** What to ask for next. */
+  const next = (): Job | null => {
+    const layers = LAYERS.filter(there);
+    const seen = planes().map((plane) => [plane, wishes.get(plane)!.index] as const).filter(([, index]) => index >= 0);
+    for (const layer of layers) {
+      for (const [plane, index] of seen) if (lacks(layer, plane, index)) return whole(layer, plane, [index], true);
+    }
+    if (urgent.size) return null; // nothing may come before what is waited for
+    for (const layer of layers) {
+      for (const plane of planes()) {
+        const missing = wishes.get(plane)!.many.filter((index) => lacks(layer, plane, index));
+        // All of them together should not take longer than one that is looked at.
+        if (missing.length) return whole(layer, plane, missing, false, 1 / Math.min(missing.length, BATCH));
+      }
+    }
+    const rests = performance.now() - wishedAt >= REST_MS;
+    for (const layer of layers) {
+      for (const [plane, index] of seen) {
+        // New masks are told at once where that is cheap.
+        const cheap = layer !== "image" && sharpBytes(layer, plane) <= line.allowance() * AHEAD_SHARE;
+        if (blunt(layer, plane, index) && (rests || cheap)) return sharp(layer, plane, index);
+      }
+    }
+    for (const plane of planes()) {
+      for (const layer of layers) {
+        const missing = around(plane).filter((index) => lacks(layer, plane, index));
+        if (missing.length) return whole(layer, plane, missing, false);
+      }
+    }
+    if (!rests) return null;
+    for (const layer of layers) {
+      for (const plane of planes()) {
+        const index = wishes.get(plane)!.many.find((i) => blunt(layer, plane, i));
+        if (index !== undefined) return sharp(layer, plane, index);
+      }
+    }
+    return null;
+  };
+
+  const pump = (): void => {
+    while (scene) {
+      const job = next();
+      if (!job) break;
+      const room = line.allowance() * (job.urgent ? 1 : AHEAD_SHARE);
+      if (job.urgent ? urgent.size > 0 && underWay + job.bytes > room : underWay > 0 && underWay + job.bytes > room) break;
+      send(job);
+    }
+    const left = REST_MS - (performance.now() - wishedAt);
+    if (left > 0 && !resting) {
+      resting = window.setTimeout(() => {
+        resting = 0;
+        pump();
+      }, left + 1);
     }
   };
 
-  /** Slices to ask for next: what is seen, then what a scroll would show, the last direction first. */
-  const missing = (layer: Layer, plane: Plane): number[] => {
-    const { index, step } = wish[plane];
-    const size = scene!.shape[AXES[plane][2]]!;
-    const order = [index];
-    for (let k = 1; k <= AHEAD; k++) order.push(index + k * step);
-    for (let k = 1; k <= AHEAD; k++) order.push(index - k * step);
-    return order.filter((i) => i >= 0 && i < size && !kept.has(name(layer, plane, i)));
-  };
-
-  const pump = (layer: Layer, plane: Plane): void => {
-    const place = `${layer}/${plane}`;
-    if (!scene || wish[plane].index < 0 || asking.has(place) || (layer === "labels" && !labelled)) return;
-    const next = missing(layer, plane);
-    if (!next.length) return;
-    // Neighbours wait until every plane has what is seen now.
-    const urgent = next[0] === wish[plane].index;
-    const indices = urgent ? next.slice(0, 1) : next.slice(0, BATCH);
-    const [asked, table] = [scene, labelled];
-    asking.add(place);
+  const send = (job: Job): void => {
+    const { layer, plane, indices, stride, rows } = job;
+    const of = scene!;
+    const names = indices.map((index) => key(layer, plane, index));
+    const compress = line.packs();
+    const askedAt = performance.now();
+    for (const name of names) {
+      asked.add(name);
+      if (job.urgent) urgent.add(name);
+    }
+    underWay += job.bytes;
     kernel
-      .ask("slices", { scene: asked.key, plane, indices, layer, compress })
-      .then(async ({ buffers }) => {
-        const data = await Promise.all(buffers.map((b) => (compress ? inflate(b) : copy(b))));
-        if (scene !== asked || (layer === "labels" && labelled !== table)) return;
-        data.forEach((bytes, i) =>
-          keep(name(layer, plane, indices[i]!), layer === "image" ? valuesOf(asked, bytes) : idsOf(table!, bytes)),
-        );
-        arrived(plane);
+      .ask("slices", {
+        scene: of.key, plane, indices, layer, compress, ...(stride ? { coarse: true, stride } : {}), ...(rows ? { rows } : {}),
       })
-      .catch((error: Error) => {
-        if (scene === asked) failed(error);
+      .then(async ({ content, buffers }) => {
+        const fields = content as unknown as Packed;
+        const bytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
+        line.came(askedAt, performance.now(), bytes, fields.ms ?? 0);
+        if (content["closed"] === true) throw null;
+        learn(job, compress, bytes, buffers.length);
+        await Promise.all(buffers.map((buffer, i) => take(of, layer, plane, indices[i]!, fields, buffer, rows)));
+        if (scene?.key === of.key) arrived(plane);
+      })
+      .catch((error: Error | null) => {
+        // Not again before something has changed.
+        for (const name of names) refused.add(name);
+        if (error && scene?.key === of.key) failed(error);
       })
       .finally(() => {
-        asking.delete(place);
-        if (scene === asked) pump(layer, plane);
-        else pumpAll();
+        underWay -= job.bytes;
+        for (const name of names) {
+          asked.delete(name);
+          urgent.delete(name);
+        }
+        pump();
       });
   };
 
-  const pumpAll = (): void => {
-    for (const layer of ["image", "labels"] as const) for (const plane of PLANES) pump(layer, plane);
+  const learn = (job: Job, compress: boolean, bytes: number, count: number): void => {
+    if (!compress || !count || !there(job.layer)) return;
+    const [width, height] = size(job.plane);
+    const stride = job.stride || 1;
+    const rows = job.rows ? job.rows[1] - job.rows[0] : Math.ceil(height / stride);
+    const coarse = job.stride > 0 && job.layer === "image";
+    const raw = Math.ceil(width / stride) * rows * (coarse ? 1 : pixelBytes(job.layer)) * count;
+    const name = coarse ? "coarse" : job.layer;
+    ratios[name] = 0.7 * ratios[name]! + 0.3 * Math.min(1, bytes / raw);
   };
 
-  const forget = (layer: Layer): void => {
-    for (const [key, data] of kept) {
-      if (!key.startsWith(layer)) continue;
-      kept.delete(key);
-      held -= data.byteLength;
+  /** Keep a slice that has come, under the name of what it was cut from. */
+  const take = async (of: Scene, layer: Layer, plane: Plane, index: number, fields: Packed, buffer: DataView, rows: [number, number] | null): Promise<void> => {
+    const [width, height] = [of.shape[AXES[plane][0]]!, of.shape[AXES[plane][1]]!];
+    const pixels = await unpack(fields, buffer, Math.ceil(width / fields.stride));
+    const revision = fields.revision ?? 0;
+    const content = layer === "image" ? (of as Named).content || of.key : fields.content || of.key;
+    const name = `${content}/${layer}/${plane}/${index}`;
+    const make = (count: number): Values | Ids =>
+      layer === "image" ? emptyValues(of, count) : fields.bytes === 1 ? new Uint8Array(count) : new Uint16Array(count);
+    if (fields.stride > 1 || fields.scale !== undefined) {
+      if (kept.get(name)?.coarse !== false) {
+        kept.put(name, { data: spread(pixels, fields, width, height, make(width * height)), coarse: true, revision });
+      }
+      return;
+    }
+    const data = layer === "image" ? asValues(of, pixels) : pixels;
+    if (!rows) {
+      kept.put(name, { data, coarse: false, revision });
+      return;
+    }
+    const before = parts.get(name);
+    const fits = before && before.rows === rows[0] && before.revision === revision && before.data.BYTES_PER_ELEMENT === data.BYTES_PER_ELEMENT;
+    if (!fits && rows[0] > 0) {
+      parts.delete(name); // more masks have come meanwhile: from the start
+      return;
+    }
+    const part = fits ? before : { data: make(width * height), rows: 0, revision };
+    part.data.set(data, rows[0] * width);
+    part.rows = rows[1];
+    parts.delete(name);
+    if (part.rows === height) kept.put(name, { data: part.data, coarse: false, revision });
+    else parts.set(name, part);
+    for (const oldest of parts.keys()) {
+      if (parts.size <= 6) break;
+      parts.delete(oldest);
     }
   };
 
+  const takeEarly = (): void => {
+    const of = scene;
+    if (!of) return;
+    const mine = early.filter(({ fields }) => fields["scene"] === of.key);
+    early = early.filter((one) => !mine.includes(one));
+    for (const { fields, buffer } of mine) {
+      const [layer, plane, index] = [fields["layer"] as Layer, fields["plane"] as Plane, fields["index"] as number];
+      const name = `${(layer === "image" && (of as Named).content) || fields.content || of.key}/${layer}/${plane}/${index}`;
+      asked.add(name);
+      void take(of, layer, plane, index, fields, buffer, null)
+        .catch(failed)
+        .finally(() => {
+          asked.delete(name);
+          arrived(plane);
+          pump();
+        });
+    }
+  };
+
+  kernel.hear("first", ({ content, buffers }) => {
+    early.push({ fields: content as unknown as Packed & Record<string, unknown>, buffer: buffers[0]! });
+    early = early.slice(-3 * LAYERS.length);
+    takeEarly();
+  });
+
+  const set = (layer: "labels" | "other", next: Labels | null): void => {
+    tables[layer] = next;
+    refused.clear();
+    pump();
+  };
+  const at = (layer: Layer, plane: Plane, index: number): Values | Ids | undefined =>
+    there(layer) ? kept.get(key(layer, plane, index))?.data : undefined;
+
   return {
     open(next) {
+      const same = scene !== null && next?.key === scene.key;
       scene = next;
-      labelled = null;
-      kept.clear();
-      held = 0;
-      for (const plane of PLANES) wish[plane] = { index: -1, step: 1 };
+      if (same) return;
+      tables.labels = tables.other = null;
+      wishes = new Map();
+      refused.clear();
+      parts.clear();
+      takeEarly();
     },
-    setLabels(next) {
-      if (labelled?.key !== next?.key) forget("labels");
-      labelled = next;
-      pumpAll();
-    },
+    setLabels: (next) => set("labels", next),
+    setOther: (next) => set("other", next),
     want(plane, index) {
-      const before = wish[plane];
+      const before = wishes.get(plane) ?? { index: -1, step: 1, many: [] };
       if (before.index === index) return;
-      wish[plane] = { index, step: before.index < 0 || index > before.index ? 1 : -1 };
-      pump("image", plane);
-      pump("labels", plane);
+      if (before.index >= 0) last = plane;
+      wishes.set(plane, { ...before, index, step: before.index < 0 || index > before.index ? 1 : -1 });
+      wishedAt = performance.now();
+      pump();
     },
-    image: (plane, index) => kept.get(name("image", plane, index)),
-    labels: (plane, index) => kept.get(name("labels", plane, index)) as Ids | undefined,
+    wantMany(plane, indices) {
+      const before = wishes.get(plane) ?? { index: -1, step: 1, many: [] };
+      if (before.many.length === indices.length && before.many.every((index, i) => index === indices[i])) return;
+      wishes.set(plane, { ...before, many: [...indices] });
+      wishedAt = performance.now();
+      pump();
+    },
+    image: (plane, index) => at("image", plane, index) as Values | undefined,
+    labels: (plane, index) => at("labels", plane, index) as Ids | undefined,
+    other: (plane, index) => at("other", plane, index) as Ids | undefined,
+    isCoarse: (plane, index, layer = "image") => there(layer) && kept.get(key(layer, plane, index))?.coarse === true,
   };
 }

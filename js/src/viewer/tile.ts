@@ -55,6 +55,9 @@ export function tile(plane: Plane): Tile {
   let shown: Shown | null = null;
   let painted = "";
   let coloured = "";
+  // Sharper values and newer ids come as other arrays.
+  let paintedValues: Values | undefined;
+  let colouredIds: Ids | undefined;
   let edges: Edges[] = [];
   let placement: Placement | null = null;
 
@@ -68,16 +71,17 @@ export function tile(plane: Plane): Tile {
   const paint = (frame: Frame, s: Shown): void => {
     const [width, height] = [s.scene.shape[u]!, s.scene.shape[v]!];
     const key = `${s.scene.key}/${s.index}/${frame.tableKey}`;
-    if (key !== painted) {
+    if (key !== painted || s.values !== paintedValues) {
       picture.width = width;
       picture.height = height;
       const data = new ImageData(width, height);
       paintImage(s.values, frame.table, data);
       picture.getContext("2d")!.putImageData(data, 0, 0);
       painted = key;
+      paintedValues = s.values;
     }
     const colourKey = s.ids ? `${s.scene.key}/${s.index}/${frame.colorsKey}` : "";
-    if (colourKey !== coloured) {
+    if (colourKey !== coloured || s.ids !== colouredIds) {
       edges = [];
       if (s.ids) {
         colour.width = width;
@@ -88,6 +92,7 @@ export function tile(plane: Plane): Tile {
         edges = findEdges(s.ids, width, height, frame.colors);
       }
       coloured = colourKey;
+      colouredIds = s.ids;
     }
   };
 

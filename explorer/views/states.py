@@ -1,0 +1,161 @@
+"""What a browser is told of an open case, and what it may tell, as JSON values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from explorer.structures import structure
+from explorer.views.overlay import Overlay
+from explorer.views.picture import Picture
+from explorer.views.slices import axis_letters
+
+OPTIONS: Mapping[str, Any] = {
+    "radiological": True,
+    "paint": "both",
+    "width": 1.5,
+    "overlay": True,
+    "opacity": 0.45,
+    "smooth": True,
+    "crosshair": True,
+    "difference": False,
+}
+"""How pictures are drawn unless a browser has said otherwise; `width` in CSS pixels."""
+
+_PAINTS = ("fill", "outline", "both")
+_BOUNDS = {"width": (0.5, 5.0), "opacity": (0.0, 1.0)}
+
+
+def checked_options(given: object) -> dict[str, Any]:
+    """Return what can be used of a browser's options: known names, right types, within bounds."""
+    found: dict[str, Any] = {}
+    for name, default in OPTIONS.items():
+        value = given.get(name) if isinstance(given, Mapping) else None
+        if isinstance(default, bool):
+            if isinstance(value, bool):
+                found[name] = value
+        elif name == "paint":
+            if value in _PAINTS:
+                found[name] = value
+        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            low, high = _BOUNDS[name]
+            found[name] = min(max(float(value), low), high)
+    return found
+
+
+def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:
+    """Return geometry, scaling and window of a case.
+
+    Parameters
+    ----------
+    key
+        Names this opening of the case.
+    case
+        Its id.
+    picture
+        Its image.
+    """
+    return {
+        "key": key,
+        "case": case,
+        "content": picture.content,
+        "blank": bool(picture.problem),
+        "shape": list(picture.grid.shape),
+        "spacing": list(picture.grid.spacing_mm),
+        "affine": picture.grid.affine[:3].ravel().tolist(),
+        "letters": [list(pair) for pair in axis_letters(picture.grid)],
+        "dtype": picture.dtype,
+        "scale": picture.scale,
+        "offset": picture.offset,
+        "exact": picture.exact,
+        "window": list(picture.window),
+        "tilt": round(picture.grid.tilt_degrees, 1),
+        "orthogonal": picture.grid.orthogonal,
+    }
+
+
+def labels_state(
+    key: str, overlay: Overlay, names: Sequence[str], measured: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return which structures there are, and which of them each id stands for.
+
+    Parameters
+    ----------
+    key
+        Of the scene.
+    overlay
+        The masks, as far as they are read.
+    names
+        In the order of the list; all structures of `overlay` and more.
+    measured
+        ``volume_ml`` and ``status`` by structure, as far as the tables know them.
+    """
+    voxel_ml = overlay.grid.voxel_volume_ml
+    # Before the sets, which only grow: ids that are cut in between are of known sets.
+    revision, complete = overlay.revision, overlay.complete
+    known = dict(measured)
+    for name in overlay.read_names():
+        extent = overlay.extents.get(name)
+        found = (
+            {"volume_ml": 0.0, "status": "absent"}
+            if extent is None
+            else {"volume_ml": extent.voxels * voxel_ml, "status": ""}
+        )
+        known.setdefault(name, found)
+    for name in tuple(overlay.problems):
+        known[name] = {"volume_ml": None, "status": "unreadable"}
+    place = {name: row for row, name in enumerate(names)}
+    return {
+        "key": key,
+        "content": overlay.token,
+        "mask_set": overlay.mask_set,
+        "revision": revision,
+        "complete": complete,
+        "bytes": overlay.bytes_per_id,
+        "sets": [sorted(place[name] for name in members) for members in overlay.sets],
+        "structures": structure_rows(names, known),
+    }
+
+
+def structure_rows(names: Sequence[str], measured: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what a list of structures shows, as JSON values.
+
+    Parameters
+    ----------
+    names
+        In the order of the list.
+    measured
+        ``volume_ml`` and ``status`` by structure, as far as known.
+    """
+    rows = []
+    for name in names:
+        known = structure(name)
+        row = measured.get(name, {})
+        volume = row.get("volume_ml")
+        rows.append(
+            {
+                "name": name,
+                "label": known.label,
+                "side": known.side[:1].upper(),
+                "group": known.group,
+                "color": known.color,
+                "snomed": known.snomed,
+                "volume_ml": None if volume is None or volume != volume else round(float(volume), 3),
+                "status": str(row.get("status", "")),
+            }
+        )
+    return rows
+
+
+def problems_text(picture: Picture) -> str:
+    """Return what is wrong with the files of an open case, in a line or two."""
+    found = [picture.problem]
+    for overlay in (picture.labels, picture.other):
+        if overlay is None:
+            continue
+        found.append(overlay.note)
+        if overlay.problems:
+            whose = "" if overlay.mask_set == "reference" else f"{overlay.mask_set}: "
+            first, *others = tuple(overlay.problems.values())
+            more = f" And {len(others)} more masks could not be read." if others else ""
+            found.append(f"{whose}{first}{more}")
+    return " ".join(text for text in found if text)

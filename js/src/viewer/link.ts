@@ -1,0 +1,52 @@
+// How fast the kernel's answers come: measured from the answers themselves.
+
+/** Milliseconds of the link that may be under way at a time. */
+const UNDER_WAY_MS = 100;
+const NEAR_BYTES_PER_MS = 50_000;
+const FAR_BYTES_PER_MS = 1_000;
+/** From here on packing takes longer than sending; a near kernel gets the benefit of the doubt. */
+const RAW_BYTES_PER_MS = 20_000;
+const RAW_NEAR_BYTES_PER_MS = 4_000;
+const LEAST_BYTES = 2_000;
+const KEPT = 15;
+
+export interface Link {
+  /** An answer of so many bytes has come; the kernel took `kernelMs` of the time for itself. */
+  came(askedAt: number, now: number, bytes: number, kernelMs: number): void;
+  bytesPerMs(): number;
+  roundTripMs(): number;
+  /** Bytes that may be under way. */
+  allowance(): number;
+  /** Whether slices should be packed. */
+  packs(): boolean;
+}
+
+/** Above the median: what delays an answer for other reasons makes a link look slower, never faster. */
+const typical = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.7)]!;
+
+export function link(near: boolean): Link {
+  const trips: number[] = [];
+  const rates: number[] = [];
+  let last = 0;
+  const keep = (values: number[], value: number): void => {
+    values.push(value);
+    if (values.length > KEPT) values.shift();
+  };
+  const roundTrip = (): number => (trips.length ? Math.min(...trips) : near ? 1 : 50);
+  const rate = (): number => (rates.length ? typical(rates) : near ? NEAR_BYTES_PER_MS : FAR_BYTES_PER_MS);
+  return {
+    came(askedAt, now, bytes, kernelMs) {
+      keep(trips, Math.max(0, now - askedAt - kernelMs));
+      if (bytes >= LEAST_BYTES) {
+        // An answer that had to wait for the one before it travelled only since that one came.
+        const from = Math.max(askedAt + roundTrip() + kernelMs, last);
+        keep(rates, bytes / Math.max(1, now - from));
+      }
+      last = now;
+    },
+    bytesPerMs: rate,
+    roundTripMs: roundTrip,
+    allowance: () => Math.max(4_000, rate() * UNDER_WAY_MS),
+    packs: () => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS),
+  };
+}

@@ -1,0 +1,75 @@
+// Answers of the kernel to pixels. The other end is explorer/views/slices.py.
+import type { Ids, Values } from "./composite";
+import type { Scene } from "./scene";
+
+type Pixels = Uint8Array | Uint16Array;
+
+/** What the kernel says of the slices it sends. */
+export interface Packed {
+  packed: "raw" | "deflate" | "delta";
+  /** Of a pixel. */
+  bytes: 1 | 2;
+  /** One pixel for so many, along rows and columns. */
+  stride: number;
+  /** Turn 8 bits into what is sent otherwise; only of coarse slices of the image. */
+  scale?: number;
+  offset?: number;
+  /** Of which reading of the masks the ids are, and after how many masks. */
+  content?: string;
+  revision?: number;
+  ms?: number;
+}
+
+async function inflate(view: DataView): Promise<Uint8Array> {
+  const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Sums of zigzag coded differences along rows; of two bytes all low ones come first. */
+function undelta(bytes: Uint8Array, width: 1 | 2, columns: number): Pixels {
+  const count = bytes.length / width;
+  const out = width === 1 ? new Uint8Array(count) : new Uint16Array(count);
+  for (let i = 0, column = 0, sum = 0; i < count; i++) {
+    const zigzag = width === 1 ? bytes[i]! : bytes[i]! | (bytes[count + i]! << 8);
+    sum += (zigzag >>> 1) ^ -(zigzag & 1);
+    out[i] = sum; // modulo the width, as it was made
+    if (++column === columns) column = sum = 0;
+  }
+  return out;
+}
+
+/** Pixels of a slice or a part of it, with `columns` in a row. */
+export async function unpack(fields: Packed, view: DataView, columns: number): Promise<Pixels> {
+  if (fields.packed === "delta") return undelta(await inflate(view), fields.bytes, columns);
+  if (fields.packed === "deflate") {
+    const bytes = await inflate(view);
+    return fields.bytes === 1 ? bytes : new Uint16Array(bytes.buffer);
+  }
+  const copy = (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
+  return fields.bytes === 1 ? new Uint8Array(copy) : new Uint16Array(copy);
+}
+
+/** Values of the type that the scene is sent in. */
+export function asValues(scene: Scene, pixels: Pixels): Values {
+  if (scene.dtype === "i2") return new Int16Array(pixels.buffer as ArrayBuffer, pixels.byteOffset, pixels.length);
+  return pixels;
+}
+
+export function emptyValues(scene: Scene, count: number): Values {
+  if (scene.dtype === "u1") return new Uint8Array(count);
+  return scene.dtype === "u2" ? new Uint16Array(count) : new Int16Array(count);
+}
+
+/** Spread coarse pixels over a whole slice, each over the square it stands for. */
+export function spread<T extends Values | Ids>(pixels: Pixels, fields: Packed, width: number, height: number, out: T): T {
+  const { stride, scale = 1, offset = 0 } = fields;
+  const columns = Math.ceil(width / stride);
+  const [low, high] = out instanceof Int16Array ? [-32768, 32767] : [0, out instanceof Uint8Array ? 255 : 65535];
+  const value = Float64Array.from(pixels, (pixel) => Math.min(high, Math.max(low, Math.round(pixel * scale + offset))));
+  for (let r = 0; r < height; r++) {
+    const from = Math.floor(r / stride) * columns;
+    for (let c = 0, i = r * width; c < width; c++, i++) out[i] = value[from + Math.floor(c / stride)]!;
+  }
+  return out;
+}
