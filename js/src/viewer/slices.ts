@@ -4,7 +4,7 @@ import { idsOf, valuesOf, type Ids, type Values } from "./composite";
 import { AXES } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
 
-type Layer = "image" | "labels";
+type Layer = "image" | "labels" | "other";
 
 const BUDGET_BYTES = 96e6;
 const AHEAD = 10;
@@ -13,9 +13,11 @@ const BATCH = 6;
 export interface Slices {
   open(scene: Scene | null): void;
   setLabels(labels: Labels | null): void;
+  setOther(other: Labels | null): void;
   want(plane: Plane, index: number): void;
   image(plane: Plane, index: number): Values | undefined;
   labels(plane: Plane, index: number): Ids | undefined;
+  other(plane: Plane, index: number): Ids | undefined;
 }
 
 const nearby = (): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
@@ -31,7 +33,7 @@ const copy = (view: DataView): ArrayBuffer =>
 
 export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: (error: Error) => void): Slices {
   let scene: Scene | null = null;
-  let labelled: Labels | null = null;
+  const tables: Record<"labels" | "other", Labels | null> = { labels: null, other: null };
   let held = 0;
   const kept = new Map<string, Values | Ids>();
   const wish: Record<Plane, { index: number; step: number }> = {
@@ -66,19 +68,19 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
 
   const pump = (layer: Layer, plane: Plane): void => {
     const place = `${layer}/${plane}`;
-    if (!scene || wish[plane].index < 0 || asking.has(place) || (layer === "labels" && !labelled)) return;
+    if (!scene || wish[plane].index < 0 || asking.has(place) || (layer !== "image" && !tables[layer])) return;
     const next = missing(layer, plane);
     if (!next.length) return;
     // Neighbours wait until every plane has what is seen now.
     const urgent = next[0] === wish[plane].index;
     const indices = urgent ? next.slice(0, 1) : next.slice(0, BATCH);
-    const [asked, table] = [scene, labelled];
+    const [asked, table] = [scene, layer === "image" ? null : tables[layer]];
     asking.add(place);
     kernel
       .ask("slices", { scene: asked.key, plane, indices, layer, compress })
       .then(async ({ buffers }) => {
         const data = await Promise.all(buffers.map((b) => (compress ? inflate(b) : copy(b))));
-        if (scene !== asked || (layer === "labels" && labelled !== table)) return;
+        if (scene !== asked || (layer !== "image" && tables[layer] !== table)) return;
         data.forEach((bytes, i) =>
           keep(name(layer, plane, indices[i]!), layer === "image" ? valuesOf(asked, bytes) : idsOf(table!, bytes)),
         );
@@ -95,7 +97,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   };
 
   const pumpAll = (): void => {
-    for (const layer of ["image", "labels"] as const) for (const plane of PLANES) pump(layer, plane);
+    for (const layer of ["image", "labels", "other"] as const) for (const plane of PLANES) pump(layer, plane);
   };
 
   const forget = (layer: Layer): void => {
@@ -106,27 +108,30 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     }
   };
 
+  const take = (layer: "labels" | "other", next: Labels | null): void => {
+    if (tables[layer]?.key !== next?.key) forget(layer);
+    tables[layer] = next;
+    pumpAll();
+  };
+
   return {
     open(next) {
       scene = next;
-      labelled = null;
+      tables.labels = tables.other = null;
       kept.clear();
       held = 0;
       for (const plane of PLANES) wish[plane] = { index: -1, step: 1 };
     },
-    setLabels(next) {
-      if (labelled?.key !== next?.key) forget("labels");
-      labelled = next;
-      pumpAll();
-    },
+    setLabels: (next) => take("labels", next),
+    setOther: (next) => take("other", next),
     want(plane, index) {
       const before = wish[plane];
       if (before.index === index) return;
       wish[plane] = { index, step: before.index < 0 || index > before.index ? 1 : -1 };
-      pump("image", plane);
-      pump("labels", plane);
+      for (const layer of ["image", "labels", "other"] as const) pump(layer, plane);
     },
     image: (plane, index) => kept.get(name("image", plane, index)),
     labels: (plane, index) => kept.get(name("labels", plane, index)) as Ids | undefined,
+    other: (plane, index) => kept.get(name("other", plane, index)) as Ids | undefined,
   };
 }
