@@ -29,7 +29,8 @@ ANSWER = """
     window.sent.push(content);
     if (content.kind !== 'slices' || window.silent) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
-      .then((buffers) => window.model.receive({id: content.id, ok: true}, buffers));
+      .then((buffers) => window.model.receive(
+        {id: content.id, ok: true, packed: content.compress ? 'deflate' : 'raw', bytes: 1, stride: 1, revision: window.model.get('labels').revision}, buffers));
   };
 }
 """
@@ -53,7 +54,7 @@ def open_volume(
     image: NDArray[np.uint8],
     ids: NDArray[np.uint8],
     sets: Sequence[Sequence[int]],
-    structures: Sequence[dict[str, Any]],
+    rows: Sequence[dict[str, Any]],
     *,
     other: NDArray[np.uint8] | None = None,
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
@@ -107,7 +108,7 @@ def open_volume(
         "complete": True,
         "bytes": 1,
         "sets": sets,
-        "structures": structures,
+        "structures": rows,
     }
     widget.set("scene", scene)
     widget.set("labels", labels)

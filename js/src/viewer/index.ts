@@ -14,9 +14,8 @@ import { bindKeys, helpCard } from "./keys";
 import { measures } from "./measure";
 import { panel } from "./panel";
 import { bindMosaic, bindPointer, type Pointed } from "./pointer";
-import { inWords, lookUp, readout, type Cuts } from "./readout";
+import { inWords, lookUp, readout } from "./readout";
 import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Scene, type Vec3 } from "./scene";
-import { sheet } from "./sheet";
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
@@ -40,13 +39,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     redraw();
     say();
   };
-  const near = slices(kernel, arrived, fail);
-  const far = sheet(kernel, arrived, fail);
-  const cuts: Cuts = {
-    image: (plane, index) => near.image(plane, index) ?? far.image(plane, index),
-    labels: (plane, index) => near.labels(plane, index) ?? far.labels(plane, index),
-    other: (plane, index) => near.other(plane, index) ?? far.other(plane, index),
-  };
+  const cuts = slices(kernel, arrived, fail);
   const space = spaceTile(kernel, {
     moveTo: (voxel) => act.moveTo(voxel),
     hover: (row) => hovered(row === null ? NONE : new Set([row])),
@@ -56,13 +49,13 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   });
   const about = facts();
   space.el.append(about.el);
-  const planes = stage(view, cuts, far, drawn, space);
+  const planes = stage(view, cuts, drawn, space);
   const help = helpCard(() => planes.el);
   planes.el.append(told.card, help.el);
 
   const draw = (): void => {
     frame = 0;
-    planes.draw((plane, index) => near.want(plane, index));
+    planes.draw();
     controls.update({
       window: view.scene && view.window,
       preset: act.windowed,
@@ -116,7 +109,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     // The same case: its window is known by now.
     if (view.scene && view.scene.key === before?.key) return onWindow();
     under = null;
-    near.open(view.scene);
+    cuts.open(view.scene);
     planes.open(before);
     onWindow();
     act.forgetPoint();
@@ -131,8 +124,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     view.labels = ofScene(model.get("labels"));
     view.other = view.labels && ofScene(model.get("other"));
     view.hovered = NONE;
-    near.setLabels(view.labels);
-    near.setOther(view.other);
+    cuts.setLabels(view.labels);
+    cuts.setOther(view.other);
     side.setLabels(view.labels, model.get("busy"));
     relook();
     planes.compared(model.get("mask_set") ?? "", model.get("compare") ?? "");

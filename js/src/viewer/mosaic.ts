@@ -5,7 +5,7 @@ import { AXES, edgeLetters, place } from "./geometry";
 import { drawLabel } from "./measure";
 import { painter, type Cut, type Painter } from "./painter";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
-import type { Sheet } from "./sheet";
+import type { Slices } from "./slices";
 import { put, TITLES } from "./tile";
 
 export interface MosaicFrame {
@@ -23,6 +23,8 @@ export interface Mosaic {
   canvas: HTMLCanvasElement;
   draw(frame: MosaicFrame): void;
   clear(): void;
+  /** It is not seen: its slices are not wanted. */
+  rest(): void;
   /** Show the slices between. */
   shift(by: number): void;
   voxelAt(x: number, y: number): Vec3 | null;
@@ -57,7 +59,7 @@ interface Cell {
   drawn: readonly unknown[];
 }
 
-export function mosaic(sheet: Sheet): Mosaic {
+export function mosaic(slices: Slices): Mosaic {
   const canvas = h("canvas", { class: "xp-canvas xp-mosaic-canvas", role: "img", "aria-label": "Mosaic" });
   const title = h("span", { class: "xp-tl" });
   const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
@@ -65,13 +67,20 @@ export function mosaic(sheet: Sheet): Mosaic {
   let cells: Cell[] = [];
   let laid = "";
   let phase: number | null = null;
+  let wished = "";
+  let wishedPlane: Plane | null = null;
   let now: (MosaicFrame & { arrangement: Arrangement; indices: number[]; cellWidth: number; cellHeight: number }) | null = null;
 
+  const rest = (): void => {
+    if (wishedPlane) slices.wantMany(wishedPlane, []);
+    wishedPlane = null;
+    wished = "";
+  };
   const cutOf = (cell: Cell, frame: MosaicFrame, index: number): Cut | null => {
     const [u, v] = AXES[frame.plane];
-    const values = sheet.image(frame.plane, index);
+    const values = slices.image(frame.plane, index);
     if (!values) return null;
-    const [ids, otherIds] = [sheet.labels(frame.plane, index), sheet.other(frame.plane, index)];
+    const [ids, otherIds] = [slices.labels(frame.plane, index), slices.other(frame.plane, index)];
     const before = cell.cut;
     if (before?.values === values && before.ids === ids && before.otherIds === otherIds) return before;
     return { width: frame.scene.shape[u]!, height: frame.scene.shape[v]!, values, ids, otherIds };
@@ -132,7 +141,14 @@ export function mosaic(sheet: Sheet): Mosaic {
       phase = Math.min(Math.max(phase, 0), step - 1);
       const indices = Array.from({ length: count }, (_, k) => phase! + k * step).filter((i) => i < scene.shape[w]!);
       now = { ...frame, arrangement, indices, cellWidth: width / columns, cellHeight: height / rows };
-      sheet.want(scene, plane, indices, frame.look.labels, frame.look.other);
+      const wish = `${scene.key}/${plane}/${indices.join()}`;
+      if (wish !== wished) {
+        rest();
+        slices.want(plane, Math.round(frame.voxel[w]!));
+        slices.wantMany(plane, indices);
+        wished = wish;
+        wishedPlane = plane;
+      }
       const key = [scene.key, plane, width, height, scale, columns, rows].join();
       if (key !== laid) {
         laid = key;
@@ -147,7 +163,9 @@ export function mosaic(sheet: Sheet): Mosaic {
       canvas.setAttribute("aria-label", `Mosaic: ${title.textContent}`);
       edgeLetters(scene, plane, placed(now)).forEach((letter, i) => put(letters[i]!, letter));
     },
+    rest,
     clear() {
+      rest();
       laid = "";
       phase = now = null;
       cells = [];

@@ -26,6 +26,8 @@ export interface Pointed {
 type Drag = { kind: "cross" | "pan" | "pinch" | "none" } | { kind: "window"; start: [number, number]; x: number; y: number };
 
 const WHEEL_PIXELS = 40;
+/** A single event this large is a wheel's notch; systems send 53 to 120 for one. */
+const NOTCH_PIXELS = 50;
 const MOST_STEPS = 3;
 
 export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
@@ -129,10 +131,12 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
         return;
       }
       // Wheels step by notches, touch pads by many small moves.
-      rolled += event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : event.deltaY * WHEEL_PIXELS;
-      const steps = Math.trunc(rolled / WHEEL_PIXELS);
+      const pixels = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : event.deltaY * WHEEL_PIXELS;
+      const notched = Math.abs(pixels) >= NOTCH_PIXELS;
+      rolled = notched ? 0 : rolled + pixels;
+      const steps = notched ? Math.round(pixels / (2 * NOTCH_PIXELS)) || Math.sign(pixels) : Math.trunc(rolled / WHEEL_PIXELS);
       if (!steps) return;
-      rolled -= steps * WHEEL_PIXELS;
+      if (!notched) rolled -= steps * WHEEL_PIXELS;
       on.slice(plane, -Math.sign(steps) * Math.min(Math.abs(steps), MOST_STEPS));
     },
     { passive: false },

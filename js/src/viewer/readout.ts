@@ -3,15 +3,9 @@ import { h } from "../shared/dom";
 import type { Ids, Rgb, Values } from "./composite";
 import { AXES, millimetres, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
+import type { Slices } from "./slices";
 import type { View } from "./state";
 import { put, TITLES } from "./tile";
-
-/** Slices that are here already. */
-export interface Cuts {
-  image(plane: Plane, index: number): Values | undefined;
-  labels(plane: Plane, index: number): Ids | undefined;
-  other(plane: Plane, index: number): Ids | undefined;
-}
 
 export interface Found {
   voxel: Vec3;
@@ -38,21 +32,21 @@ function read<T extends Values | Ids>(scene: Scene, at: Vec3, slice: (plane: Pla
 }
 
 /** Rows of the structures at a voxel; those of an id from before the last masks may be unknown. */
-const rowsAt = (scene: Scene, labels: Labels | null, at: Vec3, slice: Cuts["labels"]): number[] =>
+const rowsAt = (scene: Scene, labels: Labels | null, at: Vec3, slice: Slices["labels"]): number[] =>
   (labels && labels.sets[read(scene, at, slice) ?? -1]) ?? [];
 
-export function lookUp(view: View, cuts: Cuts, at: Vec3): Found | null {
+export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
   const { scene, labels, other } = view;
   if (!scene || !isInside(scene, at)) return null;
   const voxel = at.map(Math.round) as Vec3;
-  const sent = read(scene, voxel, cuts.image);
+  const sent = read(scene, voxel, (plane, index) => (slices.isCoarse(plane, index) ? undefined : slices.image(plane, index)));
   const value = sent === undefined ? null : sent * scene.scale + scene.offset;
   return {
     voxel,
     mm: toWorld(scene, voxel).map(millimetres) as Found["mm"],
     value: value === null ? "" : scene.exact ? String(Number(value.toPrecision(6))) : value.toPrecision(4),
-    rows: rowsAt(scene, labels, voxel, cuts.labels),
-    otherRows: rowsAt(scene, other, voxel, cuts.other),
+    rows: rowsAt(scene, labels, voxel, slices.labels),
+    otherRows: rowsAt(scene, other, voxel, slices.other),
   };
 }
 
@@ -138,7 +132,3 @@ export function readout(): Readout {
     },
   };
 }
-
-/** What the crosshair is at. */
-export const atCrosshair = (view: View, cuts: Cuts): Found | null => lookUp(view, cuts, view.voxel);
-

@@ -15,9 +15,13 @@ export interface Slices {
   setLabels(labels: Labels | null): void;
   setOther(other: Labels | null): void;
   want(plane: Plane, index: number): void;
+  /** Many slices are seen at once; replaces the last such wish of the plane, [] ends it. */
+  wantMany(plane: Plane, indices: readonly number[]): void;
   image(plane: Plane, index: number): Values | undefined;
   labels(plane: Plane, index: number): Ids | undefined;
   other(plane: Plane, index: number): Ids | undefined;
+  /** Whether a slice is not of full resolution yet: to be seen, not to be read off. */
+  isCoarse(plane: Plane, index: number): boolean;
 }
 
 const nearby = (): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
@@ -36,6 +40,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   const tables: Record<"labels" | "other", Labels | null> = { labels: null, other: null };
   let held = 0;
   const kept = new Map<string, Values | Ids>();
+  let many: Partial<Record<Plane, readonly number[]>> = {};
   const wish: Record<Plane, { index: number; step: number }> = {
     axial: { index: -1, step: 1 },
     coronal: { index: -1, step: 1 },
@@ -60,7 +65,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   const missing = (layer: Layer, plane: Plane): number[] => {
     const { index, step } = wish[plane];
     const size = scene!.shape[AXES[plane][2]]!;
-    const order = [index];
+    const order = [index, ...(many[plane] ?? [])];
     for (let k = 1; k <= AHEAD; k++) order.push(index + k * step);
     for (let k = 1; k <= AHEAD; k++) order.push(index - k * step);
     return order.filter((i) => i >= 0 && i < size && !kept.has(name(layer, plane, i)));
@@ -120,6 +125,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
       tables.labels = tables.other = null;
       kept.clear();
       held = 0;
+      many = {};
       for (const plane of PLANES) wish[plane] = { index: -1, step: 1 };
     },
     setLabels: (next) => take("labels", next),
@@ -130,8 +136,13 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
       wish[plane] = { index, step: before.index < 0 || index > before.index ? 1 : -1 };
       for (const layer of ["image", "labels", "other"] as const) pump(layer, plane);
     },
+    wantMany(plane, indices) {
+      many[plane] = indices;
+      for (const layer of ["image", "labels", "other"] as const) pump(layer, plane);
+    },
     image: (plane, index) => kept.get(name("image", plane, index)),
     labels: (plane, index) => kept.get(name("labels", plane, index)) as Ids | undefined,
     other: (plane, index) => kept.get(name("other", plane, index)) as Ids | undefined,
+    isCoarse: () => false,
   };
 }

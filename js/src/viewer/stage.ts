@@ -3,9 +3,8 @@ import { h } from "../shared/dom";
 import { DIFFERENCES } from "./composite";
 import type { Measures } from "./measure";
 import { mosaic, type Mosaic } from "./mosaic";
-import type { Cuts } from "./readout";
 import { PLANES, type Layout, type Plane, type Scene } from "./scene";
-import type { Sheet } from "./sheet";
+import type { Slices } from "./slices";
 import type { SpaceTile } from "./space";
 import { indexOf, type View } from "./state";
 import { put, tile, type Frame, type Tile } from "./tile";
@@ -18,7 +17,7 @@ export interface Stage {
   tiles: ReadonlyMap<Plane, Tile>;
   mosaic: Mosaic;
   setLayout(layout: Layout): void;
-  draw(want: (plane: Plane, index: number) => void): void;
+  draw(): void;
   /** A new case: its geometry may be another one. */
   open(before: Scene | null): void;
   resetZoom(): void;
@@ -34,9 +33,9 @@ const NOTICE_MS = 5000;
 const sameGrid = (a: Scene | null, b: Scene | null): boolean =>
   a !== null && b !== null && a.shape.join() === b.shape.join() && a.spacing.join() === b.spacing.join();
 
-export function stage(view: View, cuts: Cuts, sheet: Sheet, measures: Measures, space: SpaceTile): Stage {
+export function stage(view: View, slices: Slices, measures: Measures, space: SpaceTile): Stage {
   const tiles = new Map(PLANES.map((plane) => [plane, tile(plane)]));
-  const lightbox = mosaic(sheet);
+  const lightbox = mosaic(slices);
   const note = h("div", { class: "xp-note" });
   const toast = h("div", { class: "xp-toast", role: "status", hidden: true });
   const legend = h("div", { class: "xp-legend", hidden: true });
@@ -50,7 +49,7 @@ export function stage(view: View, cuts: Cuts, sheet: Sheet, measures: Measures, 
     const { scene, voxel, grey, look, hovered, options } = view;
     return {
       scene: scene!, voxel, grey, look, hovered, options, measures,
-      values: cuts.image(plane, index), ids: cuts.labels(plane, index), otherIds: cuts.other(plane, index),
+      values: slices.image(plane, index), ids: slices.labels(plane, index), otherIds: slices.other(plane, index),
     };
   };
   /** The smallest of the hovered structures: it is the one that is hardest to see. */
@@ -68,16 +67,17 @@ export function stage(view: View, cuts: Cuts, sheet: Sheet, measures: Measures, 
       layout = next;
       el.dataset["layout"] = next;
     },
-    draw(want) {
+    draw() {
       const { scene, look } = view;
       if (!scene || !el.offsetParent) return;
       const inSpace = layout === "grid" || layout === "3d";
       for (const [plane, t] of tiles) {
         const seen = layout === "grid" || layout === plane;
-        if (seen || inSpace) want(plane, indexOf(view, plane));
+        if (seen || inSpace) slices.want(plane, indexOf(view, plane));
         if (seen) t.draw(frameOf(plane));
       }
       if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });
+      else lightbox.rest();
       if (inSpace) {
         space.draw({
           scene, labels: view.labels, shown: look.shown, colors: look.colors, opacities: look.opacities,
