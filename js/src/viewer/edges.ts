@@ -46,23 +46,31 @@ export function findRuns(ids: Ids, width: number, height: number, sets: readonly
     }
     return found;
   };
-  const add = (change: number, kind: number, line: number, k: number): void => {
-    const list = lists[change >> 1]!;
-    const place = latest[change]!;
-    if (place >= 0 && list[place] === line && list[place + 2] === k && (list[place + 3]! & VERTICAL) === kind) {
-      list[place + 2] = k + 1;
-      return;
-    }
-    latest[change] = list.length;
-    list.push(line, k, k + 1, kind | (change & 1 ? HIGH : 0));
-  };
   const scan = (kind: number, lines: number, length: number, across: number, along: number): void => {
     for (let line = 0; line <= lines; line++) {
+      const [first, last] = [line === 0, line === lines];
+      // The same two ids beside each other go on with the same runs.
+      let [before, after] = [-1, -1];
+      let here: Int32Array | null = null;
       for (let k = 0, i = line * across; k < length; k++, i += along) {
-        const a = line > 0 ? Math.min(ids[i - across]!, OUTSIDE) : OUTSIDE;
-        const b = line < lines ? Math.min(ids[i]!, OUTSIDE) : OUTSIDE;
+        const a = first ? OUTSIDE : ids[i - across]!;
+        const b = last ? OUTSIDE : ids[i]!;
         if (a === b) continue;
-        for (const change of changed(a, b)) add(change, kind, line, k);
+        if (a !== before || b !== after || !here) {
+          here = changed(Math.min(a, OUTSIDE), Math.min(b, OUTSIDE));
+          [before, after] = [a, b];
+        }
+        for (let n = 0; n < here.length; n++) {
+          const change = here[n]!;
+          const list = lists[change >> 1]!;
+          const place = latest[change]!;
+          if (place >= 0 && list[place + 2] === k && list[place] === line && (list[place + 3]! & VERTICAL) === kind) {
+            list[place + 2] = k + 1;
+          } else {
+            latest[change] = list.length;
+            list.push(line, k, k + 1, kind | (change & 1 ? HIGH : 0));
+          }
+        }
       }
     }
   };
