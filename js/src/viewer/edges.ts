@@ -61,7 +61,7 @@ export function findRuns(ids: Ids, width: number, height: number, sets: readonly
           [before, after] = [a, b];
         }
         for (let n = 0; n < here.length; n++) {
-          const change = here[n]!;
+          const change: number = here[n]!;
           const list = lists[change >> 1]!;
           const place = latest[change]!;
           if (place >= 0 && list[place + 2] === k && list[place] === line && (list[place + 3]! & VERTICAL) === kind) {
