@@ -182,6 +182,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
     },
     keepWindow: () => save("window", view.window),
     masks(shown, compared) {
+      // Two sets of outlines would not be told apart: one is a fill, the other an outline.
+      if (compared && !model.get("compare") && view.options.paint === "both") options({ paint: "fill" });
       model.set("mask_set", shown);
       save("compare", compared === shown ? "" : compared);
     },

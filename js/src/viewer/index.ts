@@ -64,7 +64,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       options: view.options,
       tool: drawn.tool,
       maskSets: model.get("mask_sets") ?? [],
-      maskSet: model.get("mask_set") ?? "",
+      maskSet: model.get("mask_set") || "reference",
       compare: model.get("compare") ?? "",
     });
     planes.el.classList.toggle("xp-measuring", drawn.tool !== null);
@@ -128,7 +128,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     cuts.setOther(view.other);
     side.setLabels(view.labels, model.get("busy"));
     relook();
-    planes.compared(model.get("mask_set") ?? "", model.get("compare") ?? "");
+    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
     say();
   };
   const onPoint = (): void => {
@@ -148,7 +148,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const onOptions = (): void => {
     view.options = readOptions(model.get("options"));
-    planes.compared(model.get("mask_set") ?? "", model.get("compare") ?? "");
+    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
     relook();
   };
   const onLayout = (): void => {
