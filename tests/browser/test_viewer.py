@@ -261,7 +261,7 @@ def test_a_case_that_cannot_be_read_leaves_nothing_of_the_one_before(opened: Cal
 def test_the_bar_shows_its_state_before_any_case_is_open(stub: Callable[..., Stub]):
     nothing = {"scene": {}, "labels": {}, "facts": [], "busy": "", "cases": 3, "layout_name": "axial"}
     widget = stub("viewer", {**nothing, "window": None, "point": None, "structures": None})
-    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]").all_inner_texts()
+    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]:visible").all_inner_texts()
     assert pressed == ["Axial", "Structures"]
 
 
@@ -278,8 +278,12 @@ def test_every_control_is_reached_in_a_narrow_cell(opened: Callable, width: int)
     bridge, _case = opened()
     bridge.page.evaluate("(px) => { document.getElementById('root').style.width = `${px}px`; }", width)
     bridge.settle()
-    for control in bridge.page.locator(".xp-viewer .xp-bar button, .xp-viewer .xp-bar input").all():
+    bridge.page.click("[title=Display]")
+    controls = bridge.page.locator(".xp-viewer .xp-bar :is(button, input, select):visible").all()
+    assert len(controls) > 15
+    for control in controls:
         box = control.bounding_box()
         assert box is not None
+        assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= HEIGHT
