@@ -41,7 +41,9 @@ const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
 const brighter = (color: Rgb): Rgb => color.map((c) => Math.round(c + (255 - c) * 0.6)) as Rgb;
 const thick = (width: number, scale: number): number => Math.max(1, Math.round(width * scale));
 
-/** A canvas that is painted anew only when what it was painted from has changed. */
+let paintings = 0;
+
+/** A canvas that is painted anew, and gets another `data-key`, only when what it was painted from has changed. */
 function layer(): (from: readonly unknown[], width: number, height: number, paint: (pixels: Uint32Array) => void) => HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   let data: ImageData | null = null;
@@ -56,6 +58,7 @@ function layer(): (from: readonly unknown[], width: number, height: number, pain
     }
     paint(new Uint32Array(data.data.buffer));
     canvas.getContext("2d")!.putImageData(data, 0, 0);
+    canvas.dataset["key"] = String(++paintings);
     return canvas;
   };
 }

@@ -14,7 +14,9 @@ export interface SpaceFrame {
   hovered: number | null;
   voxel: Vec3;
   options: Options;
-  /** Windowed slice, a canvas pixel per voxel; row 0 is the low end. */
+  /** Whose masks they are. */
+  maskSet?: string;
+  /** Windowed slice, a canvas pixel per voxel; row 0 is the low end. Its `data-key` changes with its pixels. */
   picture(plane: Plane): HTMLCanvasElement | null;
 }
 

@@ -42,6 +42,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
   const el = h("div", { class: "xp-planes", tabindex: 0, role: "application", "aria-label": "Slices of the open case; press ? for the keys" },
     ...[...tiles.values()].map((t) => t.el), space.el, lightbox.el, note, toast);
   let layout: Layout = "grid";
+  let maskSet = "reference";
   let fading = 0;
 
   const frameOf = (plane: Plane): Frame => {
@@ -81,7 +82,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       if (inSpace) {
         space.draw({
           scene, labels: view.labels, shown: look.shown, colors: look.colors, opacities: look.opacities,
-          hovered: smallest(), voxel: view.voxel, options: view.options,
+          hovered: smallest(), voxel: view.voxel, options: view.options, maskSet,
           picture: (plane) => tiles.get(plane)!.picture(frameOf(plane)),
         });
       }
@@ -108,7 +109,8 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       clearTimeout(fading);
       fading = window.setTimeout(() => (toast.hidden = true), NOTICE_MS);
     },
-    compared(maskSet, compare) {
+    compared(shown, compare) {
+      maskSet = shown;
       legend.hidden = !view.other || !compare;
       const words: Record<string, string> = { both: "in both", labels: `only ${maskSet}`, other: `only ${compare}`, differ: "different structures" };
       legend.replaceChildren(
