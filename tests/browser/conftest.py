@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from browser import FLAGS, chromium_path
 from playwright.sync_api import Browser, Playwright, sync_playwright
+from viewer_page import opened  # noqa: F401 - a fixture
 from widgets import Stub
 
 STATIC = Path(__file__).parents[2] / "explorer" / "static"
@@ -59,7 +60,7 @@ def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser
 @pytest.fixture
 def stub(chromium: Browser) -> Iterator[Callable[..., Stub]]:
     """`stub(widget, state)` shows a built front end on a stub model; errors fail the test."""
-    opened: list[Stub] = []
+    shown: list[Stub] = []
 
     def show(
         widget: str, state: dict[str, Any], *, theme: str = "light", width: int = 1200, height: int = 700
@@ -88,10 +89,10 @@ def stub(chromium: Browser) -> Iterator[Callable[..., Stub]]:
             }""",
             [(STATIC / f"{widget}.js").read_text("utf-8"), {"error": "", **state}],
         )
-        opened.append(found)
+        shown.append(found)
         return found
 
     yield show
-    for found in opened:
+    for found in shown:
         found.page.close()
         assert found.errors == []

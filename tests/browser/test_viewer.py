@@ -5,25 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from widgets import Bridge, Stub
+from viewer_page import HEIGHT, at, letters, pixel, said, said_mm, share
+from widgets import Stub
 
-from explorer import Cohort, Selection, open_dataset
-from explorer.phantom import PhantomCase, write_case
+from explorer import open_dataset
 from explorer.views.viewer import Viewer
-
-TRAITS = [
-    "scene",
-    "labels",
-    "facts",
-    "busy",
-    "cases",
-    "layout_name",
-    "window",
-    "point",
-    "structures",
-    "error",
-]
-WIDTH, HEIGHT = 1200, 760
 
 TURNS = [
     ("RAS", 0),
@@ -36,52 +22,6 @@ TURNS = [
     ("IPL", 0),
     ("RAS", 12),
 ]
-
-
-@pytest.fixture
-def opened(tmp_path: Path, stub: Callable[..., Stub]) -> Callable[..., tuple[Bridge, PhantomCase]]:
-    def make(orientation: str = "RAS", tilt: float = 0, **options: object) -> tuple[Bridge, PhantomCase]:
-        case = write_case(
-            tmp_path, "s0001", orientation=orientation, tilt_degrees=tilt, spacing_mm=(4.0, 5.0, 7.0), seed=3
-        )
-        dataset = open_dataset(tmp_path)
-        selection = Selection(Cohort.join(dataset.meta))
-        selection.case = "s0001"
-        view = Viewer(selection, dataset)
-        assert view.error == ""
-        return Bridge(view, stub, "viewer", TRAITS, width=WIDTH, height=HEIGHT, **options), case
-
-    return make
-
-
-def at(bridge: Bridge, plane: str, x_share: float, y_share: float) -> tuple[float, float]:
-    """Return the page position of a share of a plane's picture: 0, 0 is its top left corner."""
-    box = bridge.page.locator(f".xp-plane-{plane} canvas").bounding_box()
-    assert box is not None
-    scene = bridge.view.scene
-    u, v = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}[plane]
-    mm = [scene["shape"][axis] * scene["spacing"][axis] for axis in (u, v)]
-    scale = min((box["width"] - 20) / mm[0], (box["height"] - 20) / mm[1])
-    left = box["x"] + (box["width"] - mm[0] * scale) / 2
-    top = box["y"] + (box["height"] - mm[1] * scale) / 2
-    return left + x_share * mm[0] * scale, top + y_share * mm[1] * scale
-
-
-def share(bridge: Bridge, axis: int, mm: float) -> float:
-    """Return how far a world position lies between the low and the high end of an upright image."""
-    scene = bridge.view.scene
-    spacing, low = scene["spacing"][axis], scene["affine"][4 * axis + 3]
-    return (mm - low + spacing / 2) / (scene["shape"][axis] * spacing)
-
-
-def letters(bridge: Bridge, plane: str) -> list[str]:
-    return [
-        bridge.page.inner_text(f".xp-plane-{plane} .xp-{side}") for side in ("left", "right", "top", "bottom")
-    ]
-
-
-def said(bridge: Bridge) -> str:
-    return bridge.page.inner_text(".xp-said")
 
 
 @pytest.mark.parametrize(("orientation", "tilt"), TURNS)
@@ -120,10 +60,7 @@ def test_a_click_moves_the_crosshair_to_that_millimetre(opened: Callable, orient
     assert x > 0  # left on the screen is the patient's right
     structure = case.structure_at((x, y, z))
     assert structure == "" or structure.replace("_", " ") in said(bridge)
-    text = said(bridge).split(" · ")[0].split()
-    assert [float(text[i]) for i in (1, 3, 5)] == pytest.approx(
-        [x, y, z], abs=bridge.view.scene["spacing"][2]
-    )
+    assert said_mm(bridge) == pytest.approx([x, y, z], abs=bridge.view.scene["spacing"][2])
 
 
 def test_neurological_display_mirrors_pictures_and_letters(opened: Callable):
@@ -136,18 +73,6 @@ def test_neurological_display_mirrors_pictures_and_letters(opened: Callable):
     assert letters(bridge, "sagittal") == ["A", "P", "S", "I"]
     after = pixel(bridge, "axial", 0.25, 0.5), pixel(bridge, "axial", 0.75, 0.5)
     assert np.allclose(before, after[::-1], atol=12)
-
-
-def pixel(bridge: Bridge, plane: str, x_share: float, y_share: float) -> tuple[int, int, int]:
-    """Return the colour that is drawn there, crosshair off the way."""
-    x, y = at(bridge, plane, x_share, y_share)
-    return tuple(
-        bridge.page.evaluate(
-            """([plane, x, y]) => { const c = document.querySelector(`.xp-plane-${plane} canvas`), b = c.getBoundingClientRect();
-              return [...c.getContext('2d').getImageData(Math.round(x - b.x), Math.round(y - b.y), 1, 1).data].slice(0, 3); }""",
-            [plane, x, y],
-        )
-    )
 
 
 def test_toggles_colour_and_outline_cost_no_bytes(opened: Callable):
@@ -204,7 +129,8 @@ def test_window_by_numbers_and_back(opened: Callable):
     bridge.page.keyboard.press("Tab")
     bridge.settle()
     assert bridge.view.selection.window[0] == 100
-    bridge.page.click("text=Auto")
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("r")
     bridge.settle()
     assert bridge.view.selection.window is None
     assert float(bridge.page.input_value("[aria-label='Window: shown as black']")) == pytest.approx(
@@ -335,8 +261,8 @@ def test_a_case_that_cannot_be_read_leaves_nothing_of_the_one_before(opened: Cal
 def test_the_bar_shows_its_state_before_any_case_is_open(stub: Callable[..., Stub]):
     nothing = {"scene": {}, "labels": {}, "facts": [], "busy": "", "cases": 3, "layout_name": "axial"}
     widget = stub("viewer", {**nothing, "window": None, "point": None, "structures": None})
-    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]").all_inner_texts()
-    assert pressed == ["Axial", "Structures", "Radiological"]
+    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]:visible").all_inner_texts()
+    assert pressed == ["Axial", "Structures"]
 
 
 def test_planes_have_names_for_a_screen_reader(opened: Callable):
@@ -352,8 +278,12 @@ def test_every_control_is_reached_in_a_narrow_cell(opened: Callable, width: int)
     bridge, _case = opened()
     bridge.page.evaluate("(px) => { document.getElementById('root').style.width = `${px}px`; }", width)
     bridge.settle()
-    for control in bridge.page.locator(".xp-viewer .xp-bar button, .xp-viewer .xp-bar input").all():
+    bridge.page.click("[title=Display]")
+    controls = bridge.page.locator(".xp-viewer .xp-bar :is(button, input, select):visible").all()
+    assert len(controls) > 15
+    for control in controls:
         box = control.bounding_box()
         assert box is not None
+        assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= HEIGHT

@@ -1,73 +1,168 @@
-// The slim bar under the planes: window, layout, how structures are drawn.
+// The slim bar under the planes: layout, window, how structures are drawn, tools.
 import { h } from "../shared/dom";
-import type { Layout, Options } from "./scene";
+import { icon } from "./icons";
+import type { Toggle } from "./keys";
+import type { Tool } from "./measure";
+import { PAINTS, type Layout, type Options, type Paint } from "./scene";
+
+export type Preset = "1-99" | "2-98" | "0.5-99.5" | "full" | "structure" | "custom";
 
 export interface BarActions {
   window(low: number, high: number): void;
-  autoWindow(): void;
+  preset(name: Preset): void;
   layout(name: Layout): void;
-  toggle(option: "outline" | "overlay" | "radiological"): void;
-  opacity(value: number): void;
+  toggle(option: Toggle): void;
+  options(change: Partial<Options>): void;
+  tool(name: Tool): void;
+  masks(shown: string, compared: string): void;
+  copy(): void;
   help(): void;
+}
+
+export interface BarState {
+  window: [number, number] | null;
+  preset: Preset;
+  /** The structure that "on structure" means, or "". */
+  structure: string;
+  layout: Layout;
+  options: Options;
+  tool: Tool | null;
+  maskSets: readonly string[];
+  maskSet: string;
+  compare: string;
 }
 
 export interface Bar {
   el: HTMLElement;
-  /** The line that tells what is under the cursor. */
-  said: HTMLElement;
-  update(window: [number, number] | null, layout: Layout, options: Options): void;
-  say(text: string): void;
+  update(state: BarState): void;
+  /** Close what is open; false when nothing was. */
+  close(): boolean;
+  dispose(): void;
 }
 
-const LAYOUTS: [Layout, string][] = [["grid", "All"], ["axial", "Axial"], ["coronal", "Coronal"], ["sagittal", "Sagittal"]];
+const LAYOUTS: [Layout, string, string][] = [
+  ["grid", "All", "Three planes and 3D (1)"], ["axial", "Axial", "Axial (2)"], ["coronal", "Coronal", "Coronal (3)"],
+  ["sagittal", "Sagittal", "Sagittal (4)"], ["mosaic", "Mosaic", "Sheet of slices (5)"], ["3d", "3D", "3D (6)"],
+];
+const PRESETS: [Preset, string][] = [
+  ["1-99", "1–99 %"], ["2-98", "2–98 %"], ["0.5-99.5", "0.5–99.5 %"], ["full", "Full range"], ["structure", "On structure"], ["custom", "Custom"],
+];
+const PAINT_NAMES: Record<Paint, string> = { fill: "Fill", outline: "Outline", both: "Fill and outline" };
+
+type Choice = readonly [value: string, text: string];
+
+/** A select whose entries may change; the browser's own one, so that keys and touch work. */
+function choose(label: string, choices: readonly Choice[], chosen: (value: string) => void): HTMLSelectElement {
+  const el = h("select", { class: "xp-input xp-select", "aria-label": label, title: label });
+  fillChoices(el, choices);
+  el.addEventListener("change", () => chosen(el.value));
+  return el;
+}
+function fillChoices(el: HTMLSelectElement, choices: readonly Choice[]): void {
+  const key = JSON.stringify(choices);
+  if (el.dataset["key"] === key) return;
+  el.dataset["key"] = key;
+  el.replaceChildren(...choices.map(([value, text]) => h("option", { value }, text)));
+}
+const press = (button: HTMLElement, is: boolean): void => button.setAttribute("aria-pressed", String(is));
 
 export function bar(actions: BarActions): Bar {
   const field = (label: string): HTMLInputElement =>
     h("input", { class: "xp-input xp-n xp-number", inputmode: "decimal", "aria-label": label, title: label });
   const low = field("Window: shown as black");
   const high = field("Window: shown as white");
-  const apply = (): void => {
-    const [a, b] = [Number.parseFloat(low.value), Number.parseFloat(high.value)];
-    if (Number.isFinite(a) && Number.isFinite(b) && b > a) actions.window(a, b);
+  for (const input of [low, high]) {
+    input.addEventListener("change", () => {
+      const [a, b] = [Number.parseFloat(low.value), Number.parseFloat(high.value)];
+      if (Number.isFinite(a) && Number.isFinite(b) && b > a) actions.window(a, b);
+    });
+  }
+  const presets = choose("Window preset", PRESETS, (value) => actions.preset(value as Preset));
+
+  const button = (content: string | SVGElement, label: string, act: () => void, extra = "xp-btn"): HTMLButtonElement => {
+    const plain = typeof content === "string";
+    const el = h("button", { class: plain ? extra : `${extra} xp-icon-button`, title: label, "aria-label": plain ? null : label }, content);
+    el.addEventListener("click", act);
+    return el;
   };
-  for (const input of [low, high]) input.addEventListener("change", apply);
-  const auto = h("button", { class: "xp-btn", title: "1st to 99th percentile of the whole image" }, "Auto");
-  auto.addEventListener("click", actions.autoWindow);
+  const layouts = LAYOUTS.map(([name, text, title]) => button(text, title, () => actions.layout(name), "xp-seg"));
+  const overlay = button("Structures", "Structures on or off (S)", () => actions.toggle("overlay"));
+  const paint = choose("How structures are drawn (O)", PAINTS.map((name) => [name, PAINT_NAMES[name]] as const), (value) => actions.options({ paint: value as Paint }));
+  const slide = (label: string, min: number, max: number, step: number, act: (value: number) => void): HTMLInputElement => {
+    const el = h("input", { type: "range", min, max, step, class: "xp-range", "aria-label": label, title: label });
+    el.addEventListener("input", () => act(Number(el.value)));
+    return el;
+  };
+  const opacity = slide("Opacity of structures", 0, 1, 0.05, (value) => actions.options({ opacity: value }));
+  const width = slide("Width of outlines", 0.5, 5, 0.5, (value) => actions.options({ width: value }));
 
-  const layouts = LAYOUTS.map(([name, text]) => {
-    const button = h("button", { class: "xp-seg", "aria-pressed": "false" }, text);
-    button.addEventListener("click", () => actions.layout(name));
-    return button;
-  });
-  const toggles = ([["overlay", "Structures"], ["outline", "Outline"], ["radiological", "Radiological"]] as const).map(([name, text]) => {
-    const button = h("button", { class: "xp-btn", "aria-pressed": "false" }, text);
-    button.addEventListener("click", () => actions.toggle(name));
-    return [name, button] as const;
-  });
-  const opacity = h("input", { type: "range", min: 0, max: 1, step: 0.05, class: "xp-range", "aria-label": "Opacity of structures", title: "Opacity of structures" });
-  opacity.addEventListener("input", () => actions.opacity(Number(opacity.value)));
-  const help = h("button", { class: "xp-btn", "aria-label": "Keys and mouse", title: "Keys and mouse" }, "?");
-  help.addEventListener("click", actions.help);
-  const said = h("span", { class: "xp-said xp-n", role: "status", "aria-live": "polite" });
+  const masks = choose("Masks shown", [], (value) => actions.masks(value, compare.value));
+  const compare = choose("Compared with", [], (value) => actions.masks(masks.value, value));
+  const difference = button("Difference", "Where the two agree and where not", () => actions.toggle("difference"));
+  const sets = h("div", { class: "xp-sets", role: "group", "aria-label": "Sets of masks", hidden: true }, masks, h("span", { class: "xp-cap" }, "vs"), compare, difference);
 
+  const tools = (["distance", "angle"] as const).map((name) =>
+    [name, button(icon(name), name === "distance" ? "Measure a distance (L)" : "Measure an angle (N)", () => actions.tool(name))] as const);
+  const copy = button(icon("copy"), "Copy picture (P)", actions.copy);
+  const more = button(icon("display"), "Display", () => open(pop.hidden !== false));
+  const help = button("?", "Keys and mouse (?)", actions.help, "xp-btn xp-help-button");
+  help.setAttribute("aria-label", "Keys and mouse");
+
+  const switches = ([["radiological", "Radiological", "Patient's right on the left (X)"], ["smooth", "Interpolation", "Linear or nearest (I)"], ["crosshair", "Crosshair", "Show the crosshair (M)"]] as const)
+    .map(([name, text, title]) => [name, button(text, title, () => actions.toggle(name))] as const);
+  const pop = h("div", { class: "xp-pop", role: "group", "aria-label": "Display", hidden: true },
+    h("label", { class: "xp-pop-row" }, "Outline width", width), ...switches.map(([, el]) => el));
+  const open = (is: boolean): void => {
+    pop.hidden = !is;
+    more.setAttribute("aria-expanded", String(is));
+  };
+  open(false);
+  const outside = (event: Event): void => {
+    if (!event.composedPath().includes(holder)) open(false);
+  };
+  const holder = h("div", { class: "xp-pop-holder" }, more, pop);
+  document.addEventListener("pointerdown", outside, true);
+
+  const number = (input: HTMLInputElement, value: number): void => {
+    if (document.activeElement !== input) input.value = String(Number(value.toPrecision(4)));
+  };
   return {
-    said,
-    el: h("div", { class: "xp-bar" },
+    el: h("div", { class: "xp-bar", role: "toolbar", "aria-label": "Display of the slices" },
       h("div", { class: "xp-segs", role: "group", "aria-label": "Layout" }, ...layouts),
-      h("span", { class: "xp-cap" }, "Window"), low, high, auto,
-      ...toggles.map(([, button]) => button), opacity, help),
-    update(window, layout, options) {
-      if (window && document.activeElement !== low) low.value = String(Number(window[0].toPrecision(4)));
-      if (window && document.activeElement !== high) high.value = String(Number(window[1].toPrecision(4)));
-      LAYOUTS.forEach(([name], i) => layouts[i]!.setAttribute("aria-pressed", String(name === layout)));
-      for (const [name, button] of toggles) button.setAttribute("aria-pressed", String(options[name]));
-      opacity.value = String(options.opacity);
-    },
-    say(text) {
-      if (said.textContent !== text) {
-        said.textContent = text;
-        said.title = text;
+      h("div", { class: "xp-sets", role: "group", "aria-label": "Window" }, h("span", { class: "xp-cap" }, "Window"), low, high, presets),
+      h("div", { class: "xp-sets", role: "group", "aria-label": "Structures" }, overlay, paint, opacity),
+      sets,
+      h("div", { class: "xp-sets xp-tools", role: "group", "aria-label": "Tools" }, ...tools.map(([, el]) => el), copy, holder, help)),
+    update(state) {
+      const { options } = state;
+      if (state.window) {
+        number(low, state.window[0]);
+        number(high, state.window[1]);
       }
+      fillChoices(presets, PRESETS
+        .filter(([name]) => (name !== "custom" || state.preset === "custom") && (name !== "structure" || state.structure !== ""))
+        .map(([name, text]) => [name, name === "structure" ? `On ${state.structure.replaceAll("_", " ").slice(0, 40)}` : text]));
+      presets.value = state.preset;
+      LAYOUTS.forEach(([name], i) => press(layouts[i]!, name === state.layout));
+      press(overlay, options.overlay);
+      press(difference, options.difference);
+      for (const [name, el] of switches) press(el, options[name]);
+      for (const [name, el] of tools) press(el, name === state.tool);
+      paint.value = options.paint;
+      opacity.value = String(options.opacity);
+      width.value = String(options.width);
+      sets.hidden = state.maskSets.length < 2;
+      fillChoices(masks, state.maskSets.map((name) => [name, name.slice(0, 60)]));
+      fillChoices(compare, [["", "nothing"], ...state.maskSets.filter((name) => name !== state.maskSet).map((name) => [name, name.slice(0, 60)] as const)]);
+      masks.value = state.maskSet;
+      compare.value = state.compare;
+      difference.disabled = state.compare === "";
     },
+    close() {
+      const was = !pop.hidden;
+      open(false);
+      return was;
+    },
+    dispose: () => document.removeEventListener("pointerdown", outside, true),
   };
 }

@@ -5,6 +5,20 @@ export type Values = Uint8Array | Uint16Array | Int16Array;
 export type Ids = Uint8Array | Uint16Array;
 export type Rgb = [number, number, number];
 
+/** How structures are drawn; a new one whenever any of it changes. Rows are those of `labels.structures`. */
+export interface Look {
+  labels: Labels | null;
+  other: Labels | null;
+  shown: ReadonlySet<number>;
+  colors: readonly Rgb[];
+  /** Each structure's own; multiplies `opacity`. */
+  opacities: readonly number[];
+  /** Of all fills. */
+  opacity: number;
+  /** Packed colour of each set of `labels`. */
+  fill: Uint32Array;
+}
+
 export function valuesOf(scene: Scene, bytes: ArrayBuffer): Values {
   if (scene.dtype === "u1") return new Uint8Array(bytes);
   return scene.dtype === "u2" ? new Uint16Array(bytes) : new Int16Array(bytes);
@@ -18,86 +32,79 @@ export const parseColor = (hex: string): Rgb => {
   return [(n >> 16) & 255, (n >> 8) & 255, n & 255];
 };
 
+/** A pixel of an ImageData seen as 32 bits; machines that browsers run on are little-endian. */
+const pack = ([r, g, b]: Rgb, alpha: number): number => ((Math.round(alpha * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
 /** Grey of every value that can be sent, so that a pixel costs one look-up. */
-export function windowTable(scene: Scene, window: [number, number]): Uint8ClampedArray {
+export function greyTable(scene: Scene, window: [number, number]): Uint32Array {
   const [first, count] = scene.dtype === "u1" ? [0, 256] : [scene.dtype === "i2" ? -32768 : 0, 65536];
-  const table = new Uint8ClampedArray(count);
+  const table = new Uint32Array(count);
   const low = (window[0] - scene.offset) / scene.scale;
   const high = (window[1] - scene.offset) / scene.scale;
   const slope = 255 / (high - low || 1);
-  for (let i = 0; i < count; i++) table[i] = (i + first - low) * slope;
+  for (let i = 0; i < count; i++) {
+    const grey = Math.min(255, Math.max(0, Math.round((i + first - low) * slope)));
+    table[i] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
+  }
   return table;
 }
 
-export function paintImage(values: Values, table: Uint8ClampedArray, out: ImageData): void {
-  const pixels = new Uint32Array(out.data.buffer);
+export function paintValues(values: Values, grey: Uint32Array, pixels: Uint32Array): void {
   const shift = values instanceof Int16Array ? 32768 : 0;
-  for (let i = 0; i < pixels.length; i++) {
-    const grey = table[values[i]! + shift]!;
-    pixels[i] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
-  }
-}
-
-/** Colour of each set: the mean of its shown members; null where none is shown. */
-export function setColors(labels: Labels, shown: ReadonlySet<number>, colors: readonly Rgb[]): (Rgb | null)[] {
-  return labels.sets.map((members) => {
-    const seen = members.filter((row) => shown.has(row));
-    if (!seen.length) return null;
-    return [0, 1, 2].map((c) => Math.round(seen.reduce((sum, row) => sum + colors[row]![c]!, 0) / seen.length)) as Rgb;
-  });
-}
-
-export function paintLabels(ids: Ids, colors: readonly (Rgb | null)[], out: ImageData): void {
-  const pixels = new Uint32Array(out.data.buffer);
-  const packed = Uint32Array.from(colors, (c) => (c ? 0xff000000 | (c[2] << 16) | (c[1] << 8) | c[0] : 0));
-  for (let i = 0; i < pixels.length; i++) pixels[i] = packed[ids[i]!]!;
-}
-
-export interface Edges {
-  color: string;
-  path: Path2D;
+  for (let i = 0; i < pixels.length; i++) pixels[i] = grey[values[i]! + shift]!;
 }
 
 /**
- * Borders between differently shown pixels, in pixel coordinates where pixel (c, r) spans
- * [c, c + 1] x [r, r + 1]. Each side of a border is drawn by the structure it belongs to.
+ * Colour of each set: the mean of its shown members' colours, weighted by their opacities o, with
+ * alpha 1 - prod(1 - o). Long enough for any id, so that one from before the last masks is clear.
  */
-export function findEdges(ids: Ids, width: number, height: number, colors: readonly (Rgb | null)[]): Edges[] {
-  const shownAs = Int32Array.from(colors, (c) => (c ? (c[0] << 16) | (c[1] << 8) | c[2] : -1));
-  const paths = new Map<number, Path2D>();
-  const path = (color: number): Path2D => {
-    let found = paths.get(color);
-    if (!found) paths.set(color, (found = new Path2D()));
-    return found;
-  };
-  const at = (c: number, r: number): number =>
-    c < 0 || r < 0 || c >= width || r >= height ? -1 : shownAs[ids[r * width + c]!]!;
-  // Runs along rows, then along columns: neighbours with the same two colours make one line.
-  const scan = (lines: number, length: number, pair: (line: number, k: number) => [number, number],
-    draw: (color: number, line: number, from: number, to: number) => void): void => {
-    for (let line = 0; line <= lines; line++) {
-      let [a, b, from] = [-1, -1, 0];
-      for (let k = 0; k <= length; k++) {
-        const [one, two] = k < length ? pair(line, k) : [-1, -1];
-        if (one === a && two === b) continue;
-        if (a !== b) {
-          if (a >= 0) draw(a, line, from, k);
-          if (b >= 0) draw(b, line, from, k);
-        }
-        [a, b, from] = [one, two, k];
-      }
+export function fillTable(look: Omit<Look, "fill">): Uint32Array {
+  const { labels, shown, colors, opacities, opacity } = look;
+  if (!labels) return new Uint32Array(0);
+  const table = new Uint32Array(labels.bytes === 1 ? 256 : 65536);
+  labels.sets.forEach((members, id) => {
+    let [weight, through] = [0, 1];
+    const sum: Rgb = [0, 0, 0];
+    for (const row of members) {
+      const own = shown.has(row) ? opacity * opacities[row]! : 0;
+      if (!own) continue;
+      weight += own;
+      through *= 1 - own;
+      for (let c = 0; c < 3; c++) sum[c]! += own * colors[row]![c]!;
     }
+    if (weight) table[id] = pack(sum.map((x) => Math.round(x / weight)) as Rgb, 1 - through);
+  });
+  return table;
+}
+
+export function paintIds(ids: Ids, table: Uint32Array, pixels: Uint32Array): void {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[ids[i]!]!;
+}
+
+export const DIFFERENCES = [
+  ["both", "#8b95a3"], ["labels", "#3aa0ff"], ["other", "#ff9f1c"], ["differ", "#e05cff"],
+] as const;
+
+/** Where two sets of masks agree: grey; where a structure is in one of them only: which. */
+export function paintDifference(ids: Ids, otherIds: Ids, look: Look, pixels: Uint32Array): void {
+  const [same, labels, other, differ] = DIFFERENCES.map(([, color]) => pack(parseColor(color), look.opacity));
+  const known = new Map<number, number>();
+  const of = (a: number, b: number): number => {
+    const one = look.labels?.sets[a]?.filter((row) => look.shown.has(row)) ?? [];
+    const two = look.other?.sets[b]?.filter((row) => look.shown.has(row)) ?? [];
+    const [more, less] = [one.some((row) => !two.includes(row)), two.some((row) => !one.includes(row))];
+    if (!one.length && !two.length) return 0;
+    return more ? (less ? differ! : labels!) : less ? other! : same!;
   };
-  scan(height, width, (r, c) => [at(c, r - 1), at(c, r)], (color, r, from, to) => {
-    path(color).moveTo(from, r);
-    path(color).lineTo(to, r);
-  });
-  scan(width, height, (c, r) => [at(c - 1, r), at(c, r)], (color, c, from, to) => {
-    path(color).moveTo(c, from);
-    path(color).lineTo(c, to);
-  });
-  return [...paths].map(([color, lines]) => ({
-    color: `rgb(${color >> 16} ${(color >> 8) & 255} ${color & 255})`,
-    path: lines,
-  }));
+  let [last, color] = [-1, 0];
+  for (let i = 0; i < pixels.length; i++) {
+    const pair = ids[i]! * 65536 + otherIds[i]!;
+    if (pair !== last) {
+      const found = known.get(pair);
+      color = found ?? of(ids[i]!, otherIds[i]!);
+      if (found === undefined) known.set(pair, color);
+      last = pair;
+    }
+    pixels[i] = color;
+  }
 }

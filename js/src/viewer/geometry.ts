@@ -61,11 +61,11 @@ export function place(
   height: number,
   radiological: boolean,
   zoom: Zoom,
+  margin = 10,
 ): Placement {
   const [u, v] = AXES[plane];
   const mmX = scene.shape[u]! * scene.spacing[u]!;
   const mmY = scene.shape[v]! * scene.spacing[v]!;
-  const margin = 10;
   const fit = Math.min((width - 2 * margin) / mmX, (height - 2 * margin) / mmY);
   const pixelsPerMm = Math.max(fit, 0.01) * zoom.factor;
   // Sagittal: the front on the left, whatever the convention.
@@ -96,4 +96,23 @@ export function scaleBar(width: number, pixelsPerMm: number): { mm: number; labe
   const power = 10 ** Math.floor(Math.log10(wanted));
   const mm = [5, 2, 1].map((n) => n * power).find((n) => n <= wanted) ?? power;
   return { mm, label: mm >= 10 ? `${mm / 10} cm` : `${mm} mm` };
+}
+
+/** Zoom so that what is under a point of the tile stays there. */
+export function zoomAbout(zoom: Zoom, x: number, y: number, width: number, height: number, by: number): void {
+  const factor = Math.min(40, Math.max(0.25, zoom.factor * by));
+  const grown = factor / zoom.factor;
+  zoom.panX = (x - width / 2) * (1 - grown) + zoom.panX * grown;
+  zoom.panY = (y - height / 2) * (1 - grown) + zoom.panY * grown;
+  zoom.factor = factor;
+}
+
+/** Sign of the crosshair's way along the column axis when it moves to the right on the screen. */
+export const rightwards = (plane: Plane, radiological: boolean): 1 | -1 =>
+  plane === "sagittal" || radiological ? -1 : 1;
+
+/** What an unusual grid needs said: its picture is not quite the anatomical plane. */
+export function gridNote(scene: Scene): string {
+  const tilted = scene.tilt >= 0.5 ? `tilted ${scene.tilt.toFixed(0)}°, closest axes shown` : "";
+  return [tilted, scene.orthogonal ? "" : "axes not at right angles"].filter(Boolean).join(" · ");
 }

@@ -2,316 +2,244 @@
 import type { AnyModel, Render } from "@anywidget/types";
 import "../shared/theme.css";
 import "./viewer.css";
+import "./bar.css";
+import "./overlays.css";
 import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
+import { actions } from "./actions";
 import { bar } from "./bar";
-import { parseColor, setColors, windowTable, type Rgb } from "./composite";
 import { facts } from "./facts";
-import { AXES, clampVoxel, middle, millimetres, toVoxel, toWorld } from "./geometry";
+import { clampVoxel, middle, toVoxel } from "./geometry";
 import { bindKeys, helpCard } from "./keys";
+import { measures } from "./measure";
 import { panel } from "./panel";
-import { bindPointer, type Pointed } from "./pointer";
-import { isPresent, PLANES, shownRows, type Labels, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { bindMosaic, bindPointer, type Pointed } from "./pointer";
+import { inWords, lookUp, readout } from "./readout";
+import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Scene, type Vec3 } from "./scene";
 import { slices } from "./slices";
-import { tile } from "./tile";
-
-const POINT_DELAY_MS = 80;
+import { spaceTile } from "./space";
+import { stage } from "./stage";
+import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
   root(el, "viewer", "Viewer");
   const kernel = connect(model);
-  const options: Options = { radiological: true, outline: false, overlay: true, opacity: 0.45, smooth: true, crosshair: true };
-  let scene: Scene | null = null;
-  let labels: Labels | null = null;
-  let voxel: Vec3 = [0, 0, 0];
-  let window_: [number, number] = [0, 1];
-  let shown: ReadonlySet<number> = new Set();
-  let colors: readonly (Rgb | null)[] = [];
-  let table: Uint8ClampedArray = new Uint8ClampedArray(0);
-  let hovered: string | null = null;
-  let under: Vec3 | null = null;
-  let active: Plane = "axial";
+  const view = freshView();
+  const drawn = measures();
+  const told = readout();
+  let under: { plane: Plane; voxel: Vec3; x: number; y: number } | null = null;
   let frame = 0;
-  let sending = 0;
-  let sent: Vec3 | null = null;
-  let revision = 0;
 
-  const tiles = new Map(PLANES.map((plane) => [plane, tile(plane)]));
-  const info = facts();
-  const help = helpCard();
-  const empty = h("div", { class: "xp-note" });
-  const planes = h("div", { class: "xp-planes", tabindex: 0, role: "application", "aria-label": "Slices of the open case; press ? for the keys" },
-    ...[...tiles.values()].map((t) => t.el), info.el, empty, help);
-
-  const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
-    model.set(name, value);
-    model.save_changes();
-  };
-
-  // ---- drawing -------------------------------------------------------------------------------
-  const invalidate = (): void => {
+  // ---- parts ---------------------------------------------------------------------------------
+  const redraw = (): void => {
     if (!frame) frame = requestAnimationFrame(draw);
   };
-  const indexOf = (plane: Plane): number => Math.round(voxel[AXES[plane][2]]!);
+  const fail = (error: Error): void => planes.notice(error.message);
+  const arrived = (): void => {
+    redraw();
+    say();
+  };
+  const cuts = slices(kernel, arrived, fail);
+  const space = spaceTile(kernel, {
+    moveTo: (voxel) => act.moveTo(voxel),
+    hover: (row) => hovered(row === null ? NONE : new Set([row])),
+    maximise: () => act.maximise("3d"),
+    focus: () => planes.el.focus({ preventScroll: true }),
+    failed: (message) => planes.notice(message),
+  });
+  const about = facts();
+  space.el.append(about.el);
+  const planes = stage(view, cuts, drawn, space);
+  const help = helpCard(() => planes.el);
+  planes.el.append(told.card, help.el);
 
   const draw = (): void => {
     frame = 0;
-    if (!scene) return;
-    for (const [plane, t] of tiles) {
-      if (!t.el.offsetParent) continue;
-      slice_.want(plane, indexOf(plane));
-      t.draw({
-        scene, voxel, table, colors, options,
-        tableKey: window_.join("/"),
-        colorsKey: String(revision),
-        values: slice_.image(plane, indexOf(plane)),
-        ids: slice_.labels(plane, indexOf(plane)),
-      });
-    }
-    controls.update(window_, model.get("layout_name"), options);
+    planes.draw();
+    controls.update({
+      window: view.scene && view.window,
+      preset: act.windowed,
+      structure: act.target,
+      layout: model.get("layout_name"),
+      options: view.options,
+      tool: drawn.tool,
+      maskSets: model.get("mask_sets") ?? [],
+      maskSet: model.get("mask_set") || "reference",
+      compare: model.get("compare") ?? "",
+    });
+    planes.el.classList.toggle("xp-measuring", drawn.tool !== null);
   };
 
-  const recolor = (): void => {
-    revision += 1;
-    if (labels) {
-      shown = shownRows(labels, model.get("structures"));
-      const rgb = labels.structures.map((row) => parseColor(row.color));
-      const bright = labels.structures.findIndex((row) => row.name === hovered);
-      if (bright >= 0 && shown.has(bright)) rgb[bright] = rgb[bright]!.map((c) => Math.round(c + (255 - c) * 0.55)) as Rgb;
-      colors = setColors(labels, shown, rgb);
-      side.setShown(shown);
-    } else colors = [];
-    invalidate();
+  // ---- what is there -------------------------------------------------------------------------
+  const hovered = (rows: ReadonlySet<number>): void => {
+    if (rows.size === view.hovered.size && [...rows].every((row) => view.hovered.has(row))) return;
+    view.hovered = rows;
+    side.setHovered(rows);
+    redraw();
   };
-
-  const slice_ = slices(
-    kernel,
-    () => {
-      invalidate();
-      say(under ?? voxel);
-    },
-    (error) => controls.say(error.message),
-  );
-
-  // ---- where and how -------------------------------------------------------------------------
-  const tellPoint = (): void => {
-    sending = 0;
-    if (!scene) return;
-    sent = toWorld(scene, voxel);
-    save("point", sent);
+  const say = (): void => {
+    const compare = model.get("compare") ?? "";
+    const spot = under && lookUp(view, cuts, under.voxel);
+    if (under) hovered(new Set(spot?.rows));
+    told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
+    const found = spot ?? lookUp(view, cuts, view.voxel);
+    told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, drawn.listed(view.scene!)) : "");
   };
-  const moveTo = (next: Vec3): void => {
-    if (!scene) return;
-    voxel = clampVoxel(scene, next);
-    if (!sending) sending = window.setTimeout(tellPoint, POINT_DELAY_MS);
-    say(voxel);
-    invalidate();
-  };
-  const setWindow = (low: number, high: number): void => {
-    window_ = [low, Math.max(high, low + Number.EPSILON * Math.abs(low) + 1e-6)];
-    if (scene) table = windowTable(scene, window_);
-    invalidate();
-  };
-
-  const namesAt = (at: Vec3): number[] => {
-    if (!scene || !labels) return [];
-    const plane = PLANES.find((p) => slice_.labels(p, Math.round(at[AXES[p][2]]!)));
-    if (!plane) return [];
-    const [u, v, w] = AXES[plane];
-    const ids = slice_.labels(plane, Math.round(at[w]!))!;
-    return labels.sets[ids[Math.round(at[v]!) * scene.shape[u]! + Math.round(at[u]!)]!] ?? [];
-  };
-  const valueAt = (at: Vec3): number | null => {
-    if (!scene) return null;
-    for (const plane of PLANES) {
-      const [u, v, w] = AXES[plane];
-      const values = slice_.image(plane, Math.round(at[w]!));
-      if (values) return values[Math.round(at[v]!) * scene.shape[u]! + Math.round(at[u]!)]! * scene.scale + scene.offset;
-    }
-    return null;
-  };
-  const say = (at: Vec3): void => {
-    if (!scene) return;
-    const mm = toWorld(scene, at.map(Math.round) as Vec3).map(millimetres);
-    const value = valueAt(at);
-    const names = namesAt(at).map((i) => labels!.structures[i]!.name.replaceAll("_", " "));
-    const parts = [`x ${mm[0]}  y ${mm[1]}  z ${mm[2]} mm`];
-    if (value !== null) parts.push(`value ${scene.exact ? Number(value.toPrecision(6)) : value.toPrecision(4)}`);
-    controls.say([...parts, ...names].join(" · "));
+  const hover: Pointed["hover"] = (plane, voxel, x, y) => {
+    if (!voxel && under) hovered(NONE);
+    under = voxel && { plane, voxel, x, y };
+    say();
   };
 
   // ---- model to view -------------------------------------------------------------------------
+  const relook = (): void => {
+    const [colors, opacities] = [ownColors(model.get("colors")), ownOpacities(model.get("opacities"))];
+    view.look = makeLook(view, model.get("structures"), colors, opacities);
+    side.setShown(view.look.shown);
+    redraw();
+  };
+  const onStyle = (): void => {
+    side.setStyle(ownColors(model.get("colors")), ownOpacities(model.get("opacities")));
+    relook();
+  };
   const onScene = (): void => {
+    const before = view.scene;
     const next = model.get("scene");
-    if (scene && next.key === scene.key) {
-      scene.window = next.window; // the exact one, after that of a sample
-      onWindow();
-      return;
-    }
-    scene = "key" in next ? (next as Scene) : null;
-    labels = null;
-    colors = [];
-    revision += 1;
-    slice_.open(scene);
-    if (scene) {
-      onWindow();
-      sent = null;
-      onPoint();
-    } else {
-      for (const t of tiles.values()) t.clear();
-      controls.say("");
-    }
+    view.scene = "key" in next ? (next as Scene) : null;
+    // The same case: its window is known by now.
+    if (view.scene && view.scene.key === before?.key) return onWindow();
+    under = null;
+    cuts.open(view.scene);
+    planes.open(before);
+    onWindow();
+    act.forgetPoint();
+    onPoint();
     onLabels();
     onBusy();
+    say();
   };
+  const ofScene = (given: Labels | Record<string, never> | undefined): Labels | null =>
+    view.scene && given && "key" in given && given.key === view.scene.key ? (given as Labels) : null;
   const onLabels = (): void => {
-    const next = model.get("labels");
-    labels = scene && "key" in next && next.key === scene.key ? (next as Labels) : null;
-    slice_.setLabels(labels);
-    side.setLabels(labels, model.get("busy"));
-    recolor();
+    view.labels = ofScene(model.get("labels"));
+    view.other = view.labels && ofScene(model.get("other"));
+    view.hovered = NONE;
+    cuts.setLabels(view.labels);
+    cuts.setOther(view.other);
+    side.setLabels(view.labels, model.get("busy"));
+    relook();
+    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
+    say();
   };
   const onPoint = (): void => {
-    if (!scene) return;
+    if (!view.scene) return;
     const point = model.get("point");
-    if (point && sent && point.every((x, i) => Math.abs(x - sent![i]!) < 1e-6)) return;
-    voxel = clampVoxel(scene, point ? toVoxel(scene, point) : middle(scene));
-    invalidate();
-    say(voxel);
+    if (point && act.sent && point.every((x, i) => Math.abs(x - act.sent![i]!) < 1e-6)) return;
+    view.voxel = clampVoxel(view.scene, point ? toVoxel(view.scene, point) : middle(view.scene));
+    redraw();
+    say();
   };
   const onWindow = (): void => {
-    if (!scene) return;
-    setWindow(...(model.get("window") ?? scene.window));
+    if (!view.scene) return;
+    const own = model.get("window");
+    if (own && !own.every((x, i) => x === view.window[i])) act.forgetPreset();
+    setWindow(view, ...(own ?? view.scene.window));
+    redraw();
+  };
+  const onOptions = (): void => {
+    view.options = readOptions(model.get("options"));
+    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
+    relook();
   };
   const onLayout = (): void => {
     const layout = model.get("layout_name");
-    planes.dataset["layout"] = layout;
-    active = PLANES.find((plane) => plane === layout) ?? active;
-    invalidate();
+    planes.setLayout(layout);
+    view.active = PLANES.find((plane) => plane === layout) ?? view.active;
+    hover(view.active, null, 0, 0);
+    redraw();
   };
   const onBusy = (): void => {
-    const busy = model.get("busy");
-    planes.classList.toggle("xp-busy", busy !== "");
-    empty.textContent = scene || busy || model.get("error") ? busy : model.get("cases") ? "Choose a case, or press ] for the next one." : "No case to show.";
-    empty.hidden = scene !== null && busy === "";
-    if (!labels) side.setLabels(null, busy);
+    const [busy, cases] = [model.get("busy"), model.get("cases")];
+    const none = cases ? "Choose a case, or press ] for the next one." : "No case to show.";
+    const failed = model.get("error") ? "No picture: the reason is told below." : none;
+    planes.note(view.scene || busy ? busy : failed, busy !== "");
+    if (!view.labels) side.setLabels(null, busy);
   };
-  const onFacts = (): void => info.show(model.get("facts"));
+  const onFacts = (): void => about.show(model.get("facts"));
 
-  // ---- actions -------------------------------------------------------------------------------
-  const setLayout = (layout: Layout): void => save("layout_name", layout);
-  const show = (names: string[] | null): void => {
-    save("structures", names);
-    recolor();
-  };
-  const toggle = (option: "overlay" | "outline" | "radiological" | "smooth" | "crosshair"): void => {
-    options[option] = !options[option];
-    invalidate();
-  };
-  const setOpacity = (value: number): void => {
-    options.opacity = Math.min(1, Math.max(0, value));
-    invalidate();
-  };
-  const hover = (name: string | null): void => {
-    if (hovered === name) return;
-    hovered = name;
-    recolor();
-  };
-  const showHelp = (): void => {
-    help.hidden = !help.hidden;
-  };
-  const autoWindow = (): void => {
-    save("window", null);
-    onWindow();
-  };
-  const controls = bar({
-    window: (low, high) => save("window", [low, high]),
-    autoWindow,
-    layout: setLayout,
-    toggle,
-    opacity: setOpacity,
-    help: showHelp,
+  // ---- hands -----------------------------------------------------------------------------------
+  const act = actions({
+    model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered,
+    rowsHere: () => lookUp(view, cuts, view.voxel)?.rows ?? [],
+    showHelp: help.toggle,
+    close: () => help.close() || controls.close(),
   });
-  const side = panel({ show, hover, locate: (name) => kernel.tell("locate", { structure: name }) });
-
-  const step = (by: number): void => kernel.tell("step", { by });
-  const nextStructure = (by: number): void => {
-    if (!labels) return;
-    const rows = labels.structures.filter((row, i) => isPresent(row) && shown.has(i));
-    if (!rows.length) return;
-    const here = new Set(namesAt(voxel).map((i) => labels!.structures[i]!.name));
-    const place = rows.findIndex((row) => here.has(row.name));
-    const next = place < 0 ? (by > 0 ? 0 : rows.length - 1) : (place + by + rows.length) % rows.length;
-    kernel.tell("locate", { structure: rows[next]!.name });
-  };
-  const sliceBy = (plane: Plane, by: number): void => {
-    const next = [...voxel] as Vec3;
-    next[AXES[plane][2]] = Math.round(next[AXES[plane][2]]!) + by;
-    moveTo(next);
-  };
-  bindKeys(planes, {
-    move: (axis, by) => {
-      const next = [...voxel] as Vec3;
-      // Arrows go where they point in the picture.
-      next[axis] = next[axis]! + (options.radiological ? -by : by);
-      moveTo(next);
-    },
-    slice: (by) => sliceBy(active, by),
-    end: (last) => sliceBy(active, last ? 1e6 : -1e6),
-    layout: setLayout,
-    toggle,
-    opacity: (by) => setOpacity(options.opacity + by),
-    reset: () => {
-      for (const t of tiles.values()) Object.assign(t.zoom, { factor: 1, panX: 0, panY: 0 });
-      autoWindow();
-    },
-    structure: nextStructure,
-    step,
-    help: showHelp,
-  });
+  const controls = bar(act);
+  const side = panel(act);
   const pointed: Pointed = {
-    focus: () => planes.focus({ preventScroll: true }),
-    activate: (plane) => (active = plane),
-    moveTo,
-    slice: sliceBy,
-    maximise: (plane) => setLayout(model.get("layout_name") === "grid" ? plane : "grid"),
-    window: () => window_,
-    setWindow,
-    keepWindow: () => save("window", window_),
-    redraw: invalidate,
-    hover: (at) => {
-      if (!scene) return;
-      const inside = at && at.every((x, i) => x > -0.5 && x < scene!.shape[i]! - 0.5) ? at : null;
-      under = inside;
-      side.setHovered(new Set(inside ? namesAt(inside) : []));
-      say(inside ?? voxel);
+    focus: () => planes.el.focus({ preventScroll: true }),
+    activate: (plane) => (view.active = plane),
+    moveTo: act.moveTo,
+    slice: act.sliceBy,
+    sliceTo: act.sliceTo,
+    maximise: act.maximise,
+    window: () => view.window,
+    setWindow: act.dragWindow,
+    keepWindow: act.keepWindow,
+    redraw,
+    hover,
+    measuring: () => drawn.tool !== null,
+    addPoint(plane, voxel) {
+      if (view.scene) drawn.add(view.scene, plane, voxel);
+      say();
+      redraw();
+    },
+    previewPoint(plane, voxel) {
+      drawn.preview(plane, voxel);
+      redraw();
     },
   };
-  for (const [plane, t] of tiles) bindPointer(plane, t, pointed);
+  for (const [plane, t] of planes.tiles) bindPointer(plane, t, pointed);
+  bindMosaic(planes.mosaic.canvas, planes.mosaic.voxelAt, {
+    focus: pointed.focus,
+    shift(by) {
+      planes.mosaic.shift(by);
+      redraw();
+    },
+    open(voxel) {
+      act.moveTo(voxel);
+      act.layout(view.active);
+    },
+    hover: (voxel, x, y) => hover(view.active, voxel, x, y),
+  });
 
   // ---- life ----------------------------------------------------------------------------------
   const fold = h("button", { class: "xp-btn xp-panel-toggle", "aria-expanded": "false" }, "Structures");
   fold.addEventListener("click", () => fold.setAttribute("aria-expanded", String(el.classList.toggle("xp-panel-open"))));
-  el.append(h("div", { class: "xp-stage" }, planes, controls.said, controls.el), side.el, fold);
+  const left = h("div", { class: "xp-stage" }, planes.el, planes.legend, told.line, told.heard, controls.el);
+  bindKeys(left, act);
+  el.append(left, side.el, fold);
   const disposeError = errorLine(el, model);
-  const observer = new ResizeObserver(invalidate);
-  observer.observe(planes);
+  const observer = new ResizeObserver(redraw);
+  observer.observe(planes.el);
   const handlers: [string, () => void][] = [
-    ["scene", onScene], ["labels", onLabels], ["point", onPoint], ["window", onWindow], ["layout_name", onLayout],
-    ["structures", recolor], ["facts", onFacts], ["busy", onBusy], ["cases", onBusy], ["error", onBusy],
+    ["scene", onScene], ["labels", onLabels], ["other", onLabels], ["point", onPoint], ["window", onWindow], ["layout_name", onLayout],
+    ["structures", relook], ["colors", onStyle], ["opacities", onStyle], ["options", onOptions], ["facts", onFacts], ["busy", onBusy],
+    ["cases", onBusy], ["error", onBusy], ["mask_sets", redraw], ["mask_set", onOptions], ["compare", onOptions],
   ];
   for (const [name, handler] of handlers) model.on(`change:${name}`, handler);
   onLayout();
   onFacts();
+  view.options = readOptions(model.get("options"));
+  onStyle();
   onScene();
-  controls.update(null, model.get("layout_name"), options);
+  redraw();
   return () => {
     for (const [name, handler] of handlers) model.off(`change:${name}`, handler);
     observer.disconnect();
     cancelAnimationFrame(frame);
-    clearTimeout(sending);
+    for (const part of [act, controls, help, space, kernel]) part.dispose();
     disposeError();
-    kernel.dispose();
   };
 }
 

@@ -1,42 +1,71 @@
 // Keys and mouse of the viewer, and the card that lists them.
 import { h } from "../shared/dom";
+import type { Tool } from "./measure";
+import type { Layout } from "./scene";
+
+export type Toggle = "overlay" | "radiological" | "smooth" | "crosshair" | "difference";
 
 export interface Commands {
-  move(axis: 0 | 1 | 2, by: number): void;
-  /** Step the plane that was touched last; `end` goes to its first or last slice. */
+  /** Move the crosshair to the right (1) or left (-1) in the plane that was touched last. */
+  across(by: number): void;
+  /** Step that plane; `end` goes to its first or last slice. */
   slice(by: number): void;
   end(last: boolean): void;
-  layout(name: "grid" | "axial" | "coronal" | "sagittal"): void;
-  toggle(option: "overlay" | "outline" | "radiological" | "smooth" | "crosshair"): void;
-  opacity(by: number): void;
+  layout(name: Layout): void;
+  toggle(option: Toggle): void;
+  cyclePaint(): void;
+  fade(by: number): void;
   reset(): void;
-  structure(by: number): void;
-  step(by: number): void;
+  structure(by: 1 | -1): void;
+  step(by: 1 | -1): void;
+  tool(name: Tool): void;
+  removeMeasurement(): void;
+  copy(): void;
   help(): void;
+  escape(): void;
 }
 
-const HELP: [string, string][] = [
-  ["click, drag", "move the crosshair"],
-  ["wheel", "previous or next slice"],
-  ["Ctrl + wheel", "zoom"],
-  ["Shift + drag", "pan"],
-  ["right drag", "window: width across, level up and down"],
-  ["double click", "one plane or all"],
-  ["↑ ↓ PgUp PgDn", "slice of the plane last touched; Shift: five"],
-  ["← →", "crosshair left or right in the patient"],
-  ["Home End", "first or last slice"],
-  ["1 2 3 4", "all planes, axial, coronal, sagittal"],
-  ["S", "structures on or off"],
-  ["O", "fill or outline"],
-  ["A D", "more or less transparent"],
-  [", .", "previous or next structure"],
-  ["[ ]", "previous or next case"],
-  ["X", "radiological or neurological"],
-  ["I", "interpolation on or off"],
-  ["M", "crosshair on or off"],
-  ["R", "reset window and zoom"],
-  ["?", "this list"],
+const HELP: [string, [string, string][]][] = [
+  ["Mouse", [
+    ["click, drag", "move the crosshair"],
+    ["wheel", "previous or next slice"],
+    ["Ctrl + wheel, pinch", "zoom about the cursor"],
+    ["Shift or middle drag", "pan"],
+    ["right drag", "window: width across, level up and down"],
+    ["double click", "one tile or all"],
+  ]],
+  ["Slices", [
+    ["↑ ↓ PgUp PgDn", "slice of the plane last touched; Shift: five"],
+    ["← →", "crosshair left or right in that plane"],
+    ["Home End", "first or last slice"],
+    ["[ ]", "previous or next case"],
+    [", .", "previous or next structure"],
+  ]],
+  ["Layout", [
+    ["1", "three planes and 3D"],
+    ["2 3 4", "axial, coronal, sagittal"],
+    ["5 6", "mosaic, 3D"],
+    ["R", "reset window and zoom"],
+  ]],
+  ["Display", [
+    ["S", "structures on or off"],
+    ["O", "fill, outline or both"],
+    ["A D", "more or less transparent"],
+    ["X", "radiological or neurological"],
+    ["I", "interpolation on or off"],
+    ["M", "crosshair on or off"],
+  ]],
+  ["Measure", [
+    ["L N", "distance, angle: click the points"],
+    ["Delete", "remove the last one"],
+    ["Esc", "give up, put the tool away"],
+    ["P", "copy the picture"],
+    ["?", "this list"],
+  ]],
 ];
+
+/** Keys that a slider takes for itself. */
+const SLIDER = /^(Arrow|Page|Home|End)/;
 
 export function bindKeys(el: HTMLElement, commands: Commands): void {
   const actions: Record<string, (far: number) => void> = {
@@ -44,32 +73,41 @@ export function bindKeys(el: HTMLElement, commands: Commands): void {
     ArrowDown: (far) => commands.slice(-far),
     PageUp: (far) => commands.slice(far),
     PageDown: (far) => commands.slice(-far),
-    ArrowLeft: (far) => commands.move(0, -far),
-    ArrowRight: (far) => commands.move(0, far),
+    ArrowLeft: (far) => commands.across(-far),
+    ArrowRight: (far) => commands.across(far),
     Home: () => commands.end(false),
     End: () => commands.end(true),
     "1": () => commands.layout("grid"),
     "2": () => commands.layout("axial"),
     "3": () => commands.layout("coronal"),
     "4": () => commands.layout("sagittal"),
+    "5": () => commands.layout("mosaic"),
+    "6": () => commands.layout("3d"),
     s: () => commands.toggle("overlay"),
-    o: () => commands.toggle("outline"),
+    o: () => commands.cyclePaint(),
     x: () => commands.toggle("radiological"),
     i: () => commands.toggle("smooth"),
     m: () => commands.toggle("crosshair"),
-    a: () => commands.opacity(-0.1),
-    d: () => commands.opacity(0.1),
+    a: () => commands.fade(-0.1),
+    d: () => commands.fade(0.1),
     r: () => commands.reset(),
     ",": () => commands.structure(-1),
     ".": () => commands.structure(1),
     "[": () => commands.step(-1),
     "]": () => commands.step(1),
+    l: () => commands.tool("distance"),
+    n: () => commands.tool("angle"),
+    Delete: () => commands.removeMeasurement(),
+    Backspace: () => commands.removeMeasurement(),
+    p: () => commands.copy(),
     "?": () => commands.help(),
+    Escape: () => commands.escape(),
   };
   el.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
-    if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return;
+    const slides = target instanceof HTMLInputElement && target.type === "range";
+    if (slides ? SLIDER.test(event.key) : target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return;
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
@@ -78,8 +116,43 @@ export function bindKeys(el: HTMLElement, commands: Commands): void {
   });
 }
 
-export function helpCard(): HTMLElement {
-  const rows = HELP.flatMap(([keys, what]) => [h("dt", {}, keys), h("dd", {}, what)]);
-  return h("div", { class: "xp-help", role: "dialog", "aria-label": "Keys and mouse", hidden: true },
-    h("strong", {}, "Keys and mouse"), h("dl", {}, ...rows));
+export interface Card {
+  el: HTMLElement;
+  /** Open or close it. */
+  toggle(): void;
+  /** Close it; false when it was not open. */
+  close(): boolean;
+  dispose(): void;
+}
+
+/** `back` gets the focus when the card closes. */
+export function helpCard(back: () => HTMLElement): Card {
+  const sections = HELP.map(([title, rows]) =>
+    h("section", {}, h("h3", {}, title), h("dl", {}, ...rows.flatMap(([keys, what]) => [h("dt", {}, keys), h("dd", {}, what)]))));
+  const shut = h("button", { class: "xp-close", "aria-label": "Close", title: "Close (Esc)" }, "×");
+  const el = h("div", { class: "xp-help", role: "dialog", "aria-label": "Keys and mouse", hidden: true, tabindex: -1 },
+    h("div", { class: "xp-help-head" }, h("strong", {}, "Keys and mouse"), shut), h("div", { class: "xp-help-body" }, ...sections));
+  const close = (): boolean => {
+    if (el.hidden) return false;
+    el.hidden = true;
+    back().focus({ preventScroll: true });
+    return true;
+  };
+  const outside = (event: Event): void => {
+    const path = event.composedPath();
+    // The button that opened it closes it by itself.
+    if (!path.includes(el) && !path.some((at) => at instanceof Element && at.matches(".xp-help-button"))) el.hidden = true;
+  };
+  shut.addEventListener("click", close);
+  document.addEventListener("pointerdown", outside, true);
+  return {
+    el,
+    toggle() {
+      if (close()) return;
+      el.hidden = false;
+      el.focus({ preventScroll: true });
+    },
+    close,
+    dispose: () => document.removeEventListener("pointerdown", outside, true),
+  };
 }

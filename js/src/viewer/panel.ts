@@ -5,8 +5,10 @@ import { isPresent, type Labels, type StructureRow } from "./scene";
 export interface PanelActions {
   /** Rows to show; null for all that are present. */
   show(names: string[] | null): void;
-  locate(name: string): void;
   hover(name: string | null): void;
+  color(name: string, color: string | null): void;
+  opacity(name: string, value: number): void;
+  go(name: string, to: "centre" | "largest" | "next" | "previous"): void;
 }
 
 export interface Panel {
@@ -14,6 +16,7 @@ export interface Panel {
   setLabels(labels: Labels | null, busy: string): void;
   setShown(shown: ReadonlySet<number>): void;
   setHovered(rows: ReadonlySet<number>): void;
+  setStyle(colors: ReadonlyMap<string, string>, opacities: ReadonlyMap<string, number>): void;
 }
 
 type Preset = "Present" | "Left" | "Right" | "All";
@@ -44,6 +47,7 @@ export function panel(actions: PanelActions): Panel {
   let busy = "";
   let shown: ReadonlySet<number> = new Set();
   let preset: Preset = "Present";
+  let own: ReadonlyMap<string, string> = new Map();
   const folded = new Set<string>();
   let rows = new Map<number, HTMLElement>();
   let groups = new Map<string, HTMLElement>();
@@ -80,13 +84,13 @@ export function panel(actions: PanelActions): Panel {
     const row = labels!.structures[i]!;
     const name = row.side ? `${row.label} ${row.side === "L" ? "left" : "right"}` : row.label;
     const present = isPresent(row);
-    const chip = h("span", { class: "xp-chip-color", style: `background:${row.color}` });
+    const chip = h("span", { class: "xp-chip-color", style: `background:${own.get(row.name) ?? row.color}` });
     const go = h(
       "button",
       { class: "xp-name", title: present ? `${row.name}: go there` : row.name, disabled: !present },
       chip, h("span", { class: "xp-text" }, row.label), h("span", { class: "xp-side" }, row.side),
     );
-    go.addEventListener("click", (event) => (event.altKey ? solo(i) : actions.locate(row.name)));
+    go.addEventListener("click", (event) => (event.altKey ? solo(i) : actions.go(row.name, "centre")));
     const eye = h("button", {
       class: "xp-eye", role: "switch", "aria-checked": "false", disabled: !present,
       "aria-label": `Show ${name}`, title: "Show or hide; with Alt, only this one",
@@ -204,6 +208,10 @@ export function panel(actions: PanelActions): Panel {
     },
     setHovered(hovered) {
       for (const [i, row] of rows) row.classList.toggle("xp-hovered", hovered.has(i));
+    },
+    setStyle(colors) {
+      own = colors;
+      build();
     },
   };
 }

@@ -79,14 +79,38 @@ export interface ModelState {
   error: string;
 }
 
-/** How things are drawn: stays in the browser. */
+export type Paint = "fill" | "outline" | "both";
+export const PAINTS: readonly Paint[] = ["fill", "outline", "both"];
+
+/** How things are drawn; the browser's to choose, and told to Python. */
 export interface Options {
   radiological: boolean;
-  outline: boolean;
+  paint: Paint;
+  /** Of outlines, in CSS pixels. */
+  width: number;
   overlay: boolean;
   opacity: number;
   smooth: boolean;
   crosshair: boolean;
+  difference: boolean;
+}
+
+const DEFAULTS: Options = {
+  radiological: true, paint: "both", width: 1.5, overlay: true, opacity: 0.45, smooth: true, crosshair: true, difference: false,
+};
+const RANGES: Partial<Record<keyof Options, [number, number]>> = { width: [0.5, 5], opacity: [0, 1] };
+
+/** Options of the model; what is missing or out of range is the default. */
+export function readOptions(given: Partial<Options> | undefined): Options {
+  const found: Record<string, unknown> = { ...DEFAULTS };
+  for (const [name, standard] of Object.entries(DEFAULTS)) {
+    const value = given?.[name as keyof Options];
+    if (typeof value !== typeof standard) continue;
+    if (name === "paint" && !PAINTS.includes(value as Paint)) continue;
+    const range = RANGES[name as keyof Options];
+    found[name] = range ? Math.min(range[1], Math.max(range[0], value as number)) : value;
+  }
+  return found as unknown as Options;
 }
 
 export const isPresent = (row: StructureRow): boolean =>

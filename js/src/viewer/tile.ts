@@ -1,9 +1,10 @@
 // One plane on a plain canvas: picture, structures, crosshair, letters and scale.
 import { h } from "../shared/dom";
-import {
-  findEdges, paintImage, paintLabels, type Edges, type Ids, type Rgb, type Values,
-} from "./composite";
-import { AXES, edgeLetters, millimetres, place, scaleBar, toWorld, type Placement, type Zoom } from "./geometry";
+import type { Ids, Look, Values } from "./composite";
+import type { Lattice } from "./edges";
+import { AXES, edgeLetters, gridNote, millimetres, place, scaleBar, toWorld, type Placement, type Zoom } from "./geometry";
+import { drawMeasurements, type Measures } from "./measure";
+import { painter, type Cut } from "./painter";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
 
 /** What a tile draws; the viewer hands it over whole at each frame. */
@@ -12,110 +13,91 @@ export interface Frame {
   voxel: Vec3;
   values: Values | undefined;
   ids: Ids | undefined;
-  table: Uint8ClampedArray;
-  /** Changes when the table does. */
-  tableKey: string;
-  colors: readonly (Rgb | null)[];
-  /** Changes when the colours do. */
-  colorsKey: string;
+  otherIds: Ids | undefined;
+  /** A new table whenever the window changes. */
+  grey: Uint32Array;
+  look: Look;
+  hovered: ReadonlySet<number>;
   options: Options;
+  measures: Measures;
 }
 
 export interface Tile {
   el: HTMLElement;
   canvas: HTMLCanvasElement;
+  slider: HTMLInputElement;
+  maximise: HTMLButtonElement;
   zoom: Zoom;
   draw(frame: Frame): void;
+  /** The windowed slice, whether the tile is seen or not. */
+  picture(frame: Frame): HTMLCanvasElement | null;
   clear(): void;
   /** Voxel under a point of the canvas, in CSS pixels; not rounded, not clamped. */
   voxelAt(x: number, y: number): Vec3 | null;
 }
 
-const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
+export const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
 
-interface Shown {
-  scene: Scene;
-  index: number;
-  values: Values;
-  ids: Ids | undefined;
-}
+const LATE_MS = 150;
+
+/** Set a text only where it changes, so that a frame costs no layout. */
+export const put = (el: HTMLElement, text: string): void => {
+  if (el.textContent !== text) el.textContent = text;
+};
+const same = (a: readonly unknown[], b: readonly unknown[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 
 export function tile(plane: Plane): Tile {
   const [u, v, w] = AXES[plane];
-  const canvas = h("canvas", { class: "xp-canvas", role: "img", "aria-label": TITLES[plane] });
-  const title = h("span", { class: "xp-tl" }, TITLES[plane]);
+  const title = TITLES[plane];
+  const canvas = h("canvas", { class: "xp-canvas", role: "img", "aria-label": title });
   const place_ = h("span", { class: "xp-br xp-n" });
   const bar = h("span", { class: "xp-scale xp-n" });
+  const note = h("span", { class: "xp-grid-note" });
+  const case_ = h("b", {});
   const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
-  const el = h("div", { class: `xp-tile xp-plane-${plane}` }, canvas, title, place_, bar, ...letters);
+  const late = h("span", { class: "xp-late", hidden: true }, "loading");
+  const slider = h("input", { class: "xp-slider", type: "range", min: 0, step: 1, max: 0, "aria-orientation": "vertical", "aria-label": `${title} slice` });
+  const maximise = h("button", { class: "xp-max", "aria-label": `${title}: one or all`, title: "One or all (double click)" });
+  const el = h("div", { class: `xp-tile xp-plane-${plane}` },
+    canvas, h("span", { class: "xp-tl" }, title, case_), note, place_, bar, late, ...letters, slider, maximise);
 
-  const picture = document.createElement("canvas");
-  const colour = document.createElement("canvas");
   const zoom: Zoom = { factor: 1, panX: 0, panY: 0 };
-  let shown: Shown | null = null;
-  let painted = "";
-  let coloured = "";
-  // Sharper values and newer ids come as other arrays.
-  let paintedValues: Values | undefined;
-  let colouredIds: Ids | undefined;
-  let edges: Edges[] = [];
+  const paint = painter();
+  const ground = document.createElement("canvas");
+  let shown: { scene: Scene; index: number; cut: Cut } | null = null;
   let placement: Placement | null = null;
+  let painted: readonly unknown[] = [];
+  let drawn: readonly unknown[] = [];
+  let waiting = 0;
+
+  const setLate = (is: boolean): void => {
+    if (!is) {
+      clearTimeout(waiting);
+      waiting = 0;
+      late.hidden = true;
+    } else if (!waiting) waiting = window.setTimeout(() => (late.hidden = false), LATE_MS);
+  };
 
   /** Keep the last picture until the wanted slice is there, so that scrolling never flashes. */
   const take = (frame: Frame): void => {
+    const { scene, values, ids, otherIds } = frame;
     const index = Math.round(frame.voxel[w]!);
-    if (frame.values) shown = { scene: frame.scene, index, values: frame.values, ids: frame.ids };
-    else if (shown && shown.scene !== frame.scene) shown = null;
-  };
-
-  const paint = (frame: Frame, s: Shown): void => {
-    const [width, height] = [s.scene.shape[u]!, s.scene.shape[v]!];
-    const key = `${s.scene.key}/${s.index}/${frame.tableKey}`;
-    if (key !== painted || s.values !== paintedValues) {
-      picture.width = width;
-      picture.height = height;
-      const data = new ImageData(width, height);
-      paintImage(s.values, frame.table, data);
-      picture.getContext("2d")!.putImageData(data, 0, 0);
-      painted = key;
-      paintedValues = s.values;
-    }
-    const colourKey = s.ids ? `${s.scene.key}/${s.index}/${frame.colorsKey}` : "";
-    if (colourKey !== coloured || s.ids !== colouredIds) {
-      edges = [];
-      if (s.ids) {
-        colour.width = width;
-        colour.height = height;
-        const data = new ImageData(width, height);
-        paintLabels(s.ids, frame.colors, data);
-        colour.getContext("2d")!.putImageData(data, 0, 0);
-        edges = findEdges(s.ids, width, height, frame.colors);
+    setLate(!values);
+    if (values) {
+      const before = shown?.cut;
+      if (shown?.scene.key !== scene.key || shown.index !== index || before?.values !== values || before.ids !== ids || before.otherIds !== otherIds) {
+        shown = { scene, index, cut: { width: scene.shape[u]!, height: scene.shape[v]!, values, ids, otherIds } };
       }
-      coloured = colourKey;
-      colouredIds = s.ids;
-    }
+    } else if (shown && shown.scene.key !== scene.key) shown = null;
   };
 
-  const overlay = (context: CanvasRenderingContext2D, frame: Frame, scale: number): void => {
-    if (!frame.options.overlay || !coloured) return;
-    if (!frame.options.outline) {
-      context.imageSmoothingEnabled = false;
-      context.globalAlpha = frame.options.opacity;
-      context.drawImage(colour, 0, 0);
-      context.globalAlpha = 1;
-    }
-    // Lines are moved to device pixels first, so that their width does not stretch with the spacing.
-    const turn = context.getTransform();
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.lineWidth = 1.25 * scale;
-    context.lineCap = "square";
-    for (const { color, path } of edges) {
-      const moved = new Path2D();
-      moved.addPath(path, turn);
-      context.strokeStyle = color;
-      context.stroke(moved);
-    }
-  };
+  const lattice = (p: Placement, scale: number): Lattice => ({
+    // Corner (0, 0) is half a voxel from the centre of the first.
+    x: (p.originX - p.stepX / 2) * scale,
+    y: (p.originY - p.stepY / 2) * scale,
+    stepX: p.stepX * scale,
+    stepY: p.stepY * scale,
+  });
 
   const crosshair = (context: CanvasRenderingContext2D, frame: Frame, p: Placement, width: number, height: number): void => {
     if (!frame.options.crosshair) return;
@@ -137,57 +119,79 @@ export function tile(plane: Plane): Tile {
   };
 
   const caption = (frame: Frame, p: Placement, width: number): void => {
-    edgeLetters(frame.scene, plane, p).forEach((letter, i) => (letters[i]!.textContent = letter));
+    const { scene } = frame;
+    edgeLetters(scene, plane, p).forEach((letter, i) => put(letters[i]!, letter));
+    put(case_, ` · ${scene.case}`);
+    put(note, gridNote(scene));
     const index = Math.round(frame.voxel[w]!);
-    const mm = toWorld(frame.scene, frame.voxel)[w]!;
-    place_.textContent = `${index + 1} of ${frame.scene.shape[w]} · ${millimetres(mm)} mm`;
-    canvas.setAttribute("aria-label", `${TITLES[plane]} slice ${place_.textContent}`);
+    put(place_, `${index + 1} of ${scene.shape[w]} · ${millimetres(toWorld(scene, frame.voxel)[w]!)} mm`);
+    canvas.setAttribute("aria-label", `${title} slice ${place_.textContent}`);
+    slider.max = String(scene.shape[w]! - 1);
+    slider.value = String(index);
+    slider.disabled = scene.shape[w] === 1;
+    slider.setAttribute("aria-valuetext", place_.textContent!);
     const { mm: length, label } = scaleBar(width, p.pixelsPerMm);
     bar.style.setProperty("--xp-length", `${length * p.pixelsPerMm}px`);
-    bar.textContent = label;
+    put(bar, label);
+  };
+
+  const cut = (frame: Frame): Cut | null => {
+    take(frame);
+    return shown?.cut ?? null;
   };
 
   return {
     el,
     canvas,
+    slider,
+    maximise,
     zoom,
+    picture(frame) {
+      const found = cut(frame);
+      return found && paint.image(found, frame.grey);
+    },
     draw(frame) {
-      take(frame);
-      const width = el.clientWidth;
-      const height = el.clientHeight;
+      const slice = cut(frame);
+      const [width, height] = [el.clientWidth, el.clientHeight];
       if (!width || !height) return;
       const scale = window.devicePixelRatio || 1;
+      const { options, look, grey, scene, measures } = frame;
+      const p = place(scene, plane, width, height, options.radiological, zoom);
+      placement = p;
+      const from = [slice, grey, look, width, height, scale, p.originX, p.originY, p.stepX, options.paint, options.width,
+        options.overlay, options.smooth, options.difference];
+      const over = [frame.voxel, frame.hovered, options.crosshair, measures.revision];
+      if (same(from, painted) && same(over, drawn)) return;
+      drawn = over;
       const [deviceWidth, deviceHeight] = [Math.round(width * scale), Math.round(height * scale)];
       if (canvas.width !== deviceWidth || canvas.height !== deviceHeight) {
-        canvas.width = deviceWidth;
-        canvas.height = deviceHeight;
+        canvas.width = ground.width = deviceWidth;
+        canvas.height = ground.height = deviceHeight;
       }
-      placement = place(frame.scene, plane, width, height, frame.options.radiological, zoom);
+      const at = lattice(p, scale);
+      if (!same(from, painted)) {
+        painted = from;
+        const context = ground.getContext("2d")!;
+        context.setTransform(1, 0, 0, 1, 0, 0);
+        context.clearRect(0, 0, deviceWidth, deviceHeight);
+        if (slice) paint.draw(context, slice, grey, look, options, at, scale);
+      }
       const context = canvas.getContext("2d")!;
       context.setTransform(1, 0, 0, 1, 0, 0);
-      context.clearRect(0, 0, canvas.width, canvas.height);
-      if (shown) {
-        paint(frame, shown);
-        const { stepX, stepY, originX, originY } = placement;
-        // Canvas pixel (0, 0) is the corner of voxel (0, 0), half a voxel from its centre.
-        context.setTransform(
-          stepX * scale, 0, 0, stepY * scale, (originX - stepX / 2) * scale, (originY - stepY / 2) * scale,
-        );
-        context.imageSmoothingEnabled = frame.options.smooth;
-        context.imageSmoothingQuality = "high";
-        context.drawImage(picture, 0, 0);
-        overlay(context, frame, scale);
-      }
+      context.clearRect(0, 0, deviceWidth, deviceHeight);
+      context.drawImage(ground, 0, 0);
+      if (slice && frame.hovered.size) paint.highlight(context, slice, look, frame.hovered, options, at, scale);
       context.setTransform(scale, 0, 0, scale, 0, 0);
-      crosshair(context, frame, placement, width, height);
-      caption(frame, placement, width);
+      crosshair(context, frame, p, width, height);
+      drawMeasurements(context, scene, measures.on(scene, plane, Math.round(frame.voxel[w]!)), p);
+      caption(frame, p, width);
     },
     clear() {
-      shown = null;
-      painted = coloured = "";
-      placement = null;
+      shown = placement = null;
+      painted = drawn = [];
+      setLate(false);
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
-      for (const part of [place_, bar, ...letters]) part.textContent = "";
+      for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
     },
     voxelAt(x, y) {
       if (!placement || !shown) return null;

@@ -1,0 +1,250 @@
+// What the keys, the pointer, the bar, the list and 3D can do.
+import type { AnyModel } from "@anywidget/types";
+import type { Kernel } from "../shared/kernel";
+import type { BarActions, Preset } from "./bar";
+import { copyPicture } from "./clipboard";
+import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
+import type { Commands } from "./keys";
+import type { Measures } from "./measure";
+import type { PanelActions } from "./panel";
+import { isPresent, PAINTS, type Layout, type ModelState, type Options, type Plane, type Vec3 } from "./scene";
+import type { Stage } from "./stage";
+import { ownColors, ownOpacities, setWindow, type View } from "./state";
+import { sliceOf, whereabouts } from "./where";
+
+const POINT_DELAY_MS = 80;
+const SAVE_DELAY_MS = 150;
+
+export interface Parts {
+  model: AnyModel<ModelState>;
+  kernel: Kernel;
+  view: View;
+  stage: Stage;
+  measures: Measures;
+  redraw(): void;
+  /** What the crosshair is at has changed. */
+  say(): void;
+  /** Rows of the structures at the crosshair. */
+  rowsHere(): readonly number[];
+  /** Whose rows are hovered, by whatever view of them. */
+  hovered(rows: ReadonlySet<number>): void;
+  showHelp(): void;
+  /** Close what is open over the planes; false when nothing was. */
+  close(): boolean;
+}
+
+export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActions, "help" | "tool" | "copy">, PanelActions {
+  moveTo(voxel: Vec3): void;
+  sliceBy(plane: Plane, by: number): void;
+  sliceTo(plane: Plane, index: number): void;
+  maximise(layout: Layout): void;
+  dragWindow(low: number, high: number): void;
+  keepWindow(): void;
+  help(): void;
+  /** The preset that the window came from, and the structure that the next one may mean. */
+  readonly windowed: Preset;
+  readonly target: string;
+  /** The window came from elsewhere. */
+  forgetPreset(): void;
+  /** The point that was told to the kernel last. */
+  readonly sent: Vec3 | null;
+  forgetPoint(): void;
+  dispose(): void;
+}
+
+export function actions({ model, kernel, view, stage, measures, redraw, say, rowsHere, hovered, showHelp, close }: Parts): Actions {
+  const locate = whereabouts(kernel);
+  let telling = 0;
+  let saving = 0;
+  let sent: Vec3 | null = null;
+  let windowed: Preset = "1-99";
+  let gone = "";
+
+  const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  /** What changes many times a second is there for the page at once, and for the kernel soon. */
+  const saveSoon = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
+    model.set(name, value);
+    clearTimeout(saving);
+    saving = window.setTimeout(() => {
+      saving = 0;
+      model.save_changes();
+    }, SAVE_DELAY_MS);
+  };
+  const fail = (error: Error): void => stage.notice(error.message);
+
+  const tellPoint = (): void => {
+    telling = 0;
+    if (!view.scene) return;
+    sent = toWorld(view.scene, view.voxel);
+    save("point", sent);
+  };
+  const moveTo = (next: Vec3): void => {
+    if (!view.scene) return;
+    view.voxel = clampVoxel(view.scene, next);
+    if (!telling) telling = window.setTimeout(tellPoint, POINT_DELAY_MS);
+    say();
+    redraw();
+  };
+  const moveAlong = (axis: number, to: number): void => {
+    const next = [...view.voxel] as Vec3;
+    next[axis] = to;
+    moveTo(next);
+  };
+  const sliceTo = (plane: Plane, index: number): void => moveAlong(AXES[plane][2], index);
+  const sliceBy = (plane: Plane, by: number): void => sliceTo(plane, Math.round(view.voxel[AXES[plane][2]]!) + by);
+
+  const options = (change: Partial<Options>): void => saveSoon("options", { ...view.options, ...change });
+  const target = (): string => {
+    const structures = view.labels?.structures ?? [];
+    const here = rowsHere().find((row) => view.look.shown.has(row));
+    return structures[here ?? -1]?.name ?? (structures.some((row) => row.name === gone && isPresent(row)) ? gone : "");
+  };
+  const preset = (name: Preset): void => {
+    const { scene } = view;
+    if (!scene || name === "custom") return;
+    if (name === "1-99") {
+      windowed = name;
+      save("window", null);
+      setWindow(view, ...scene.window);
+      redraw();
+      return;
+    }
+    const structure = name === "structure" ? { structure: target() } : {};
+    kernel.ask("window", { scene: scene.key, preset: name, ...structure }).then(({ content: { low, high } }) => {
+      if (view.scene?.key !== scene.key) return;
+      if (typeof low !== "number" || typeof high !== "number") throw new Error("The kernel knows no such window.");
+      save("window", [low, high]);
+      windowed = name;
+      redraw();
+    }).catch(fail).finally(redraw);
+  };
+  const go: PanelActions["go"] = (name, goal) => {
+    const { scene, labels, active } = view;
+    if (!scene || !labels) return;
+    gone = name;
+    locate(labels, name).then((where) => {
+      if (view.scene?.key !== scene.key) return;
+      if (goal === "centre") return moveTo(where.centre);
+      const w = AXES[active][2];
+      const index = sliceOf(where, goal, active, Math.round(view.voxel[w]!));
+      const words = name.replaceAll("_", " ");
+      if (index === null) return stage.notice(`No ${goal} ${active} slice has ${words}.`);
+      const next = [...(goal === "largest" ? where.centre : view.voxel)] as Vec3;
+      next[w] = index;
+      return moveTo(next);
+    }).catch(fail);
+  };
+
+  return {
+    moveTo,
+    sliceBy,
+    sliceTo,
+    slice: (by) => sliceBy(view.active, by),
+    end: (last) => sliceBy(view.active, last ? 1e6 : -1e6),
+    across(by) {
+      const axis = AXES[view.active][0];
+      moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
+    },
+    step: (by) => kernel.tell("step", { by }),
+    structure(by) {
+      const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
+      if (!rows.length) return;
+      const here = rowsHere().map((i) => view.labels!.structures[i]!.name);
+      // Where structures overlap, the one that was gone to last is where the way goes on from.
+      const from = here.includes(gone) || !here.length ? gone : here[0];
+      const place = rows.findIndex((row) => row.name === from);
+      const next = place < 0 ? (by > 0 ? 0 : rows.length - 1) : (place + by + rows.length) % rows.length;
+      go(rows[next]!.name, "centre");
+    },
+    go,
+
+    layout: (name) => save("layout_name", name),
+    maximise: (layout) => save("layout_name", model.get("layout_name") === "grid" ? layout : "grid"),
+    options,
+    toggle: (name) => options({ [name]: !view.options[name] }),
+    cyclePaint: () => options({ paint: PAINTS[(PAINTS.indexOf(view.options.paint) + 1) % PAINTS.length]! }),
+    fade: (by) => options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 }),
+    reset() {
+      stage.resetZoom();
+      preset("1-99");
+    },
+    window(low, high) {
+      save("window", [low, high]);
+    },
+    preset,
+    dragWindow(low, high) {
+      windowed = "custom";
+      setWindow(view, low, high);
+      redraw();
+    },
+    keepWindow: () => save("window", view.window),
+    masks(shown, compared) {
+      // Two sets of outlines would not be told apart: one is a fill, the other an outline.
+      if (compared && !model.get("compare") && view.options.paint === "both") options({ paint: "fill" });
+      model.set("mask_set", shown);
+      save("compare", compared === shown ? "" : compared);
+    },
+
+    show: (names) => save("structures", names),
+    hover(name) {
+      const row = view.labels?.structures.findIndex((found) => found.name === name) ?? -1;
+      hovered(new Set(row >= 0 ? [row] : []));
+    },
+    color(name, color) {
+      const own = ownColors(model.get("colors"));
+      if (color === null) own.delete(name);
+      else own.set(name, color);
+      saveSoon("colors", [...own]);
+    },
+    opacity(name, value) {
+      const own = ownOpacities(model.get("opacities"));
+      if (value >= 1) own.delete(name);
+      else own.set(name, value);
+      saveSoon("opacities", [...own]);
+    },
+
+    tool(name) {
+      measures.take(name);
+      redraw();
+    },
+    removeMeasurement() {
+      if (view.scene && measures.removeLast(view.scene)) say();
+      redraw();
+    },
+    copy() {
+      const { scene } = view;
+      if (!scene) return;
+      const { clientWidth: width, clientHeight: height } = stage.el;
+      stage.notice("Drawing the picture …");
+      copyPicture(kernel, { scene: scene.key, plane: view.active, width, height }, `${scene.case}.png`).then(stage.notice).catch(fail);
+    },
+    help: showHelp,
+    escape() {
+      if (!close()) measures.cancel();
+      redraw();
+    },
+    get windowed() {
+      return windowed;
+    },
+    get target() {
+      return target();
+    },
+    forgetPreset() {
+      windowed = "custom";
+    },
+    get sent() {
+      return sent;
+    },
+    forgetPoint() {
+      sent = null;
+    },
+    dispose() {
+      clearTimeout(telling);
+      if (saving) model.save_changes();
+      clearTimeout(saving);
+    },
+  };
+}

@@ -1,0 +1,192 @@
+// A sheet of evenly spaced slices of one plane.
+import { h } from "../shared/dom";
+import type { Look } from "./composite";
+import { AXES, edgeLetters, place } from "./geometry";
+import { drawLabel } from "./measure";
+import { painter, type Cut, type Painter } from "./painter";
+import type { Options, Plane, Scene, Vec3 } from "./scene";
+import type { Slices } from "./slices";
+import { put, TITLES } from "./tile";
+
+export interface MosaicFrame {
+  scene: Scene;
+  plane: Plane;
+  voxel: Vec3;
+  grey: Uint32Array;
+  look: Look;
+  hovered: ReadonlySet<number>;
+  options: Options;
+}
+
+export interface Mosaic {
+  el: HTMLElement;
+  canvas: HTMLCanvasElement;
+  draw(frame: MosaicFrame): void;
+  clear(): void;
+  /** It is not seen: its slices are not wanted. */
+  rest(): void;
+  /** Show the slices between. */
+  shift(by: number): void;
+  voxelAt(x: number, y: number): Vec3 | null;
+}
+
+const MOST = 64;
+const CELL_PIXELS = 190;
+const MARGIN = 2;
+
+export interface Arrangement {
+  columns: number;
+  rows: number;
+  step: number;
+  count: number;
+}
+
+/** Fill an area with slices of `mmX` x `mmY` as evenly spaced as whole numbers allow, none too small. */
+export function arrange(width: number, height: number, mmX: number, mmY: number, slices: number): Arrangement {
+  const fit = (columns: number, rows: number): number => Math.min(width / columns / mmX, height / rows / mmY);
+  const wanted = Math.max(CELL_PIXELS, width / 8) / Math.max(mmX, mmY);
+  const most = Math.max(1, Math.floor(width / (mmX * wanted))) * Math.max(1, Math.floor(height / (mmY * wanted)));
+  const step = Math.ceil(slices / Math.min(most, MOST, slices));
+  const count = Math.ceil(slices / step);
+  let columns = 1;
+  for (let c = 2; c <= count; c++) if (fit(c, Math.ceil(count / c)) > fit(columns, Math.ceil(count / columns))) columns = c;
+  return { columns, rows: Math.ceil(count / columns), step, count };
+}
+
+interface Cell {
+  paint: Painter;
+  cut: Cut | null;
+  drawn: readonly unknown[];
+}
+
+export function mosaic(slices: Slices): Mosaic {
+  const canvas = h("canvas", { class: "xp-canvas xp-mosaic-canvas", role: "img", "aria-label": "Mosaic" });
+  const title = h("span", { class: "xp-tl" });
+  const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
+  const el = h("div", { class: "xp-tile xp-mosaic" }, canvas, title, ...letters);
+  let cells: Cell[] = [];
+  let laid = "";
+  let phase: number | null = null;
+  let wished = "";
+  let wishedPlane: Plane | null = null;
+  let now: (MosaicFrame & { arrangement: Arrangement; indices: number[]; cellWidth: number; cellHeight: number }) | null = null;
+
+  const rest = (): void => {
+    if (wishedPlane) slices.wantMany(wishedPlane, []);
+    wishedPlane = null;
+    wished = "";
+  };
+  const cutOf = (cell: Cell, frame: MosaicFrame, index: number): Cut | null => {
+    const [u, v] = AXES[frame.plane];
+    const values = slices.image(frame.plane, index);
+    if (!values) return null;
+    const [ids, otherIds] = [slices.labels(frame.plane, index), slices.other(frame.plane, index)];
+    const before = cell.cut;
+    if (before?.values === values && before.ids === ids && before.otherIds === otherIds) return before;
+    return { width: frame.scene.shape[u]!, height: frame.scene.shape[v]!, values, ids, otherIds };
+  };
+  const placed = (f: NonNullable<typeof now>): ReturnType<typeof place> =>
+    place(f.scene, f.plane, f.cellWidth, f.cellHeight, f.options.radiological, { factor: 1, panX: 0, panY: 0 }, MARGIN);
+
+  const drawCell = (context: CanvasRenderingContext2D, f: NonNullable<typeof now>, k: number, scale: number): void => {
+    const cell = cells[k]!;
+    const index = f.indices[k];
+    const [left, top] = [(k % f.arrangement.columns) * f.cellWidth, Math.floor(k / f.arrangement.columns) * f.cellHeight];
+    const current = index === Math.round(f.voxel[AXES[f.plane][2]]!);
+    const cut = index === undefined ? null : cutOf(cell, f, index) ?? cell.cut;
+    const from = [cut, index, current, f.grey, f.look, f.hovered, f.options];
+    if (from.every((x, i) => x === cell.drawn[i])) return;
+    cell.drawn = from;
+    cell.cut = cut;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.save();
+    context.beginPath();
+    context.rect(left * scale, top * scale, f.cellWidth * scale, f.cellHeight * scale);
+    context.clip();
+    context.clearRect(left * scale, top * scale, f.cellWidth * scale, f.cellHeight * scale);
+    if (cut && index !== undefined) {
+      // Small pictures want fine lines.
+      const options = { ...f.options, width: Math.min(f.options.width, 1) };
+      const p = placed(f);
+      const at = {
+        x: (left + p.originX - p.stepX / 2) * scale, y: (top + p.originY - p.stepY / 2) * scale,
+        stepX: p.stepX * scale, stepY: p.stepY * scale,
+      };
+      cell.paint.draw(context, cut, f.grey, f.look, options, at, scale);
+      cell.paint.highlight(context, cut, f.look, f.hovered, options, at, scale);
+      context.setTransform(scale, 0, 0, scale, 0, 0);
+      if (current) {
+        context.strokeStyle = "#4da3ff";
+        context.lineWidth = 2;
+        context.strokeRect(left + 1, top + 1, f.cellWidth - 2, f.cellHeight - 2);
+      }
+      drawLabel(context, String(index + 1), left + 8, top + f.cellHeight - 8);
+    }
+    context.restore();
+  };
+
+  return {
+    el,
+    canvas,
+    draw(frame) {
+      const { scene, plane } = frame;
+      const [width, height] = [el.clientWidth, el.clientHeight];
+      if (!width || !height) return;
+      const [u, v, w] = AXES[plane];
+      const scale = window.devicePixelRatio || 1;
+      const arrangement = arrange(width, height, scene.shape[u]! * scene.spacing[u]!, scene.shape[v]! * scene.spacing[v]!, scene.shape[w]!);
+      const { columns, rows, step, count } = arrangement;
+      const left = scene.shape[w]! - ((count - 1) * step + 1);
+      if (phase === null) phase = Math.floor(left / 2);
+      phase = Math.min(Math.max(phase, 0), step - 1);
+      const indices = Array.from({ length: count }, (_, k) => phase! + k * step).filter((i) => i < scene.shape[w]!);
+      now = { ...frame, arrangement, indices, cellWidth: width / columns, cellHeight: height / rows };
+      const wish = `${scene.key}/${plane}/${indices.join()}`;
+      if (wish !== wished) {
+        rest();
+        slices.want(plane, Math.round(frame.voxel[w]!));
+        slices.wantMany(plane, indices);
+        wished = wish;
+        wishedPlane = plane;
+      }
+      const key = [scene.key, plane, width, height, scale, columns, rows].join();
+      if (key !== laid) {
+        laid = key;
+        canvas.width = Math.round(width * scale);
+        canvas.height = Math.round(height * scale);
+        cells = Array.from({ length: count }, () => ({ paint: painter(), cut: null, drawn: [] }));
+      }
+      const context = canvas.getContext("2d")!;
+      for (let k = 0; k < count; k++) drawCell(context, now, k, scale);
+      const what = step === 1 ? `all ${scene.shape[w]} slices` : `every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"} of ${scene.shape[w]} slices`;
+      put(title, `${TITLES[plane]} · ${scene.case} · ${what}`);
+      canvas.setAttribute("aria-label", `Mosaic: ${title.textContent}`);
+      edgeLetters(scene, plane, placed(now)).forEach((letter, i) => put(letters[i]!, letter));
+    },
+    rest,
+    clear() {
+      rest();
+      laid = "";
+      phase = now = null;
+      cells = [];
+      canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
+      for (const part of [title, ...letters]) put(part, "");
+    },
+    shift(by) {
+      phase = (phase ?? 0) + by;
+    },
+    voxelAt(x, y) {
+      if (!now) return null;
+      const [column, row] = [Math.floor(x / now.cellWidth), Math.floor(y / now.cellHeight)];
+      const index = column < now.arrangement.columns ? now.indices[row * now.arrangement.columns + column] : undefined;
+      if (index === undefined) return null;
+      const [u, v, w] = AXES[now.plane];
+      const p = placed(now);
+      const voxel: Vec3 = [0, 0, 0];
+      voxel[u] = (x - column * now.cellWidth - p.originX) / p.stepX;
+      voxel[v] = (y - row * now.cellHeight - p.originY) / p.stepY;
+      voxel[w] = index;
+      return voxel;
+    },
+  };
+}

@@ -1,0 +1,134 @@
+// What is under the cursor: a card beside it, a line under the picture, and words for a screen reader.
+import { h } from "../shared/dom";
+import type { Ids, Rgb, Values } from "./composite";
+import { AXES, millimetres, toWorld } from "./geometry";
+import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
+import type { Slices } from "./slices";
+import type { View } from "./state";
+import { put, TITLES } from "./tile";
+
+export interface Found {
+  voxel: Vec3;
+  mm: [string, string, string];
+  value: string;
+  /** Rows of all structures there. */
+  rows: number[];
+  otherRows: number[];
+}
+
+const HEARD_AFTER_MS = 500;
+const MOST_NAMES = 8;
+
+const isInside = (scene: Scene, at: Vec3): boolean => at.every((x, i) => x > -0.5 && x < scene.shape[i]! - 0.5);
+
+/** Read a slice that goes through a voxel, whichever plane's is here. */
+function read<T extends Values | Ids>(scene: Scene, at: Vec3, slice: (plane: Plane, index: number) => T | undefined): number | undefined {
+  for (const plane of PLANES) {
+    const [u, v, w] = AXES[plane];
+    const found = slice(plane, at[w]!);
+    if (found) return found[at[v]! * scene.shape[u]! + at[u]!];
+  }
+  return undefined;
+}
+
+/** Rows of the structures at a voxel; those of an id from before the last masks may be unknown. */
+const rowsAt = (scene: Scene, labels: Labels | null, at: Vec3, slice: Slices["labels"]): number[] =>
+  (labels && labels.sets[read(scene, at, slice) ?? -1]) ?? [];
+
+export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
+  const { scene, labels, other } = view;
+  if (!scene || !isInside(scene, at)) return null;
+  const voxel = at.map(Math.round) as Vec3;
+  const sent = read(scene, voxel, (plane, index) => (slices.isCoarse(plane, index) ? undefined : slices.image(plane, index)));
+  const value = sent === undefined ? null : sent * scene.scale + scene.offset;
+  return {
+    voxel,
+    mm: toWorld(scene, voxel).map(millimetres) as Found["mm"],
+    value: value === null ? "" : scene.exact ? String(Number(value.toPrecision(6))) : value.toPrecision(4),
+    rows: rowsAt(scene, labels, voxel, slices.labels),
+    otherRows: rowsAt(scene, other, voxel, slices.other),
+  };
+}
+
+const nameOf = (labels: Labels, row: number): string => labels.structures[row]!.name.replaceAll("_", " ");
+const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
+
+/** All of it in one line; `plane` is the one that was touched last. */
+export function inWords(view: View, found: Found, plane: Plane, compare: string, measurements: readonly string[]): string {
+  const scene = view.scene!;
+  const [x, y, z] = found.mm;
+  const names = (rows: number[]): string[] => rows.map((row) => nameOf(view.labels!, row));
+  const others = view.other ? [`${compare}: ${names(found.otherRows).join(", ") || "nothing"}`] : [];
+  return [
+    scene.case,
+    `${TITLES[plane]} ${found.voxel[AXES[plane][2]]! + 1} of ${scene.shape[AXES[plane][2]]}`,
+    `x ${x}  y ${y}  z ${z} mm`,
+    `voxel ${found.voxel.join(" ")}`,
+    ...(found.value ? [`value ${found.value}`] : []),
+    ...names(found.rows),
+    ...others,
+    ...measurements,
+  ].join(" · ");
+}
+
+export interface Readout {
+  /** The card beside the cursor. */
+  card: HTMLElement;
+  /** The line that is seen, and the one that is heard. */
+  line: HTMLElement;
+  heard: HTMLElement;
+  say(text: string): void;
+  /** Show the card at a point of the page, or hide it. */
+  point(view: View, found: Found | null, compare: string, x: number, y: number): void;
+}
+
+export function readout(): Readout {
+  const card = h("div", { class: "xp-card", hidden: true, "aria-hidden": "true" });
+  const line = h("div", { class: "xp-said xp-n", "aria-hidden": "true" });
+  const heard = h("div", { class: "xp-heard", role: "status", "aria-live": "polite" });
+  let later = 0;
+  let carded = "";
+
+  const chips = (view: View, rows: number[], prefix: string): HTMLElement[] => {
+    const more = rows.length - MOST_NAMES;
+    const items = rows.slice(0, MOST_NAMES).map((row) =>
+      h("div", { class: view.look.shown.has(row) ? "xp-card-name" : "xp-card-name xp-unseen" },
+        h("span", { class: "xp-dot", style: `background:${css(view.look.colors[row]!)}` }), `${prefix}${nameOf(view.labels!, row)}`));
+    return more > 0 ? [...items, h("div", {}, `and ${more} more`)] : items;
+  };
+  const fill = (view: View, found: Found, compare: string): void => {
+    const [x, y, z] = found.mm;
+    const lines = [
+      ...chips(view, found.rows, ""),
+      ...(view.other ? chips(view, found.otherRows, `${compare}: `) : []),
+      h("div", {}, `x ${x}  y ${y}  z ${z} mm`),
+      h("div", {}, `voxel ${found.voxel.join(" ")}`),
+      h("div", {}, found.value ? `value ${found.value}` : ""),
+    ];
+    card.replaceChildren(...lines);
+  };
+  return {
+    card,
+    line,
+    heard,
+    say(text) {
+      if (line.textContent === text) return;
+      put(line, text);
+      line.title = text;
+      clearTimeout(later);
+      later = window.setTimeout(() => put(heard, text), HEARD_AFTER_MS);
+    },
+    point(view, found, compare, x, y) {
+      card.hidden = found === null;
+      if (!found) return;
+      const key = JSON.stringify([found, view.scene!.key]);
+      if (key !== carded) fill(view, found, compare);
+      carded = key;
+      const box = card.parentElement!.getBoundingClientRect();
+      const [left, top] = [x - box.left, y - box.top];
+      const [width, height] = [card.offsetWidth, card.offsetHeight];
+      const [right, down] = [left + 16 + width < box.width - 4, top + 18 + height < box.height - 4];
+      card.style.transform = `translate(${Math.round(right ? left + 16 : Math.max(4, left - 12 - width))}px, ${Math.round(down ? top + 18 : Math.max(4, top - 12 - height))}px)`;
+    },
+  };
+}

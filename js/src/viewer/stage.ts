@@ -1,0 +1,123 @@
+// The tiles of the viewer and what lies over them; draws those that are seen.
+import { h } from "../shared/dom";
+import { DIFFERENCES } from "./composite";
+import type { Measures } from "./measure";
+import { mosaic, type Mosaic } from "./mosaic";
+import { PLANES, type Layout, type Plane, type Scene } from "./scene";
+import type { Slices } from "./slices";
+import type { SpaceTile } from "./space";
+import { indexOf, type View } from "./state";
+import { put, tile, type Frame, type Tile } from "./tile";
+
+export interface Stage {
+  /** Takes the focus; holds all tiles. */
+  el: HTMLElement;
+  /** What the colours of a comparison mean. */
+  legend: HTMLElement;
+  tiles: ReadonlyMap<Plane, Tile>;
+  mosaic: Mosaic;
+  setLayout(layout: Layout): void;
+  draw(): void;
+  /** A new case: its geometry may be another one. */
+  open(before: Scene | null): void;
+  resetZoom(): void;
+  /** Say in the middle of the planes what there is to see or to wait for. */
+  note(text: string, busy: boolean): void;
+  /** Tell of something that has happened, for a while. */
+  notice(text: string): void;
+  compared(maskSet: string, compare: string): void;
+}
+
+const NOTICE_MS = 5000;
+
+const sameGrid = (a: Scene | null, b: Scene | null): boolean =>
+  a !== null && b !== null && a.shape.join() === b.shape.join() && a.spacing.join() === b.spacing.join();
+
+export function stage(view: View, slices: Slices, measures: Measures, space: SpaceTile): Stage {
+  const tiles = new Map(PLANES.map((plane) => [plane, tile(plane)]));
+  const lightbox = mosaic(slices);
+  const note = h("div", { class: "xp-note" });
+  const toast = h("div", { class: "xp-toast", role: "status", hidden: true });
+  const legend = h("div", { class: "xp-legend", hidden: true });
+  const el = h("div", { class: "xp-planes", tabindex: 0, role: "application", "aria-label": "Slices of the open case; press ? for the keys" },
+    ...[...tiles.values()].map((t) => t.el), space.el, lightbox.el, note, toast);
+  let layout: Layout = "grid";
+  let maskSet = "reference";
+  let fading = 0;
+
+  const frameOf = (plane: Plane): Frame => {
+    const index = indexOf(view, plane);
+    const { scene, voxel, grey, look, hovered, options } = view;
+    return {
+      scene: scene!, voxel, grey, look, hovered, options, measures,
+      values: slices.image(plane, index), ids: slices.labels(plane, index), otherIds: slices.other(plane, index),
+    };
+  };
+  /** The smallest of the hovered structures: it is the one that is hardest to see. */
+  const smallest = (): number | null => {
+    const volume = (row: number): number => view.labels?.structures[row]?.volume_ml ?? 0;
+    return view.hovered.size ? [...view.hovered].reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
+  };
+
+  return {
+    el,
+    legend,
+    tiles,
+    mosaic: lightbox,
+    setLayout(next) {
+      layout = next;
+      el.dataset["layout"] = next;
+    },
+    draw() {
+      const { scene, look } = view;
+      if (!scene || !el.offsetParent) return;
+      const inSpace = layout === "grid" || layout === "3d";
+      for (const [plane, t] of tiles) {
+        const seen = layout === "grid" || layout === plane;
+        if (seen || inSpace) slices.want(plane, indexOf(view, plane));
+        if (seen) t.draw(frameOf(plane));
+      }
+      if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });
+      else lightbox.rest();
+      if (inSpace) {
+        space.draw({
+          scene, labels: view.labels, shown: look.shown, colors: look.colors, opacities: look.opacities,
+          hovered: smallest(), voxel: view.voxel, options: view.options, maskSet,
+          picture: (plane) => tiles.get(plane)!.picture(frameOf(plane)),
+        });
+      }
+    },
+    open(before) {
+      if (!sameGrid(before, view.scene)) this.resetZoom();
+      lightbox.clear();
+      if (view.scene) return;
+      for (const t of tiles.values()) t.clear();
+      space.clear();
+    },
+    resetZoom() {
+      for (const t of tiles.values()) Object.assign(t.zoom, { factor: 1, panX: 0, panY: 0 });
+      space.reset();
+    },
+    note(text, busy) {
+      put(note, text);
+      note.hidden = text === "";
+      el.classList.toggle("xp-busy", busy);
+    },
+    notice(text) {
+      put(toast, text);
+      toast.hidden = false;
+      clearTimeout(fading);
+      fading = window.setTimeout(() => (toast.hidden = true), NOTICE_MS);
+    },
+    compared(shown, compare) {
+      maskSet = shown;
+      legend.hidden = !view.other || !compare;
+      const words: Record<string, string> = { both: "in both", labels: `only ${maskSet}`, other: `only ${compare}`, differ: "different structures" };
+      legend.replaceChildren(
+        ...(view.options.difference
+          ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]!))
+          : [h("span", {}, h("span", { class: "xp-key-fill" }), maskSet), h("span", {}, h("span", { class: "xp-key-line" }), `${compare}: outline with a dark edge`)]),
+      );
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// What one viewer shows: all that drawing needs, kept in one place.
+import { fillTable, greyTable, parseColor, type Look, type Rgb } from "./composite";
+import { AXES } from "./geometry";
+import { readOptions, shownRows, type Labels, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+
+export interface View {
+  scene: Scene | null;
+  labels: Labels | null;
+  other: Labels | null;
+  voxel: Vec3;
+  window: [number, number];
+  grey: Uint32Array;
+  options: Options;
+  look: Look;
+  /** Rows of the structures that the pointer is at, in a picture, in the list or in 3D. */
+  hovered: ReadonlySet<number>;
+  /** The plane that was touched last. */
+  active: Plane;
+}
+
+export const NONE: ReadonlySet<number> = new Set();
+
+const emptyLook = (): Look => ({
+  labels: null, other: null, shown: NONE, colors: [], opacities: [], opacity: 0, fill: new Uint32Array(0),
+});
+
+export const freshView = (): View => ({
+  scene: null, labels: null, other: null, voxel: [0, 0, 0], window: [0, 1], grey: new Uint32Array(0),
+  options: readOptions(undefined), look: emptyLook(), hovered: NONE, active: "axial",
+});
+
+export const indexOf = (view: View, plane: Plane): number => Math.round(view.voxel[AXES[plane][2]]!);
+
+export function setWindow(view: View, low: number, high: number): void {
+  view.window = [low, Math.max(high, low + Number.EPSILON * Math.abs(low) + 1e-6)];
+  if (view.scene) view.grey = greyTable(view.scene, view.window);
+}
+
+/** The user's own colours that are colours; whatever else came is left out. */
+export const ownColors = (pairs: ModelState["colors"] | undefined): Map<string, string> =>
+  new Map((pairs ?? []).filter(([, color]) => /^#[0-9a-f]{6}$/i.test(color)));
+export const ownOpacities = (pairs: ModelState["opacities"] | undefined): Map<string, number> =>
+  new Map((pairs ?? []).map(([name, value]) => [name, Math.min(1, Math.max(0, value))]));
+
+/** Colours, opacities and what is shown, from the model's own words. */
+export function makeLook(
+  view: View, chosen: string[] | null, colors: ReadonlyMap<string, string>, opacities: ReadonlyMap<string, number>,
+): Look {
+  const { labels, other, options } = view;
+  if (!labels) return emptyLook();
+  const parts = {
+    labels,
+    other,
+    shown: shownRows(labels, chosen),
+    colors: labels.structures.map((row): Rgb => parseColor(colors.get(row.name) ?? row.color)),
+    opacities: labels.structures.map((row) => opacities.get(row.name) ?? 1),
+    opacity: options.opacity,
+  };
+  return { ...parts, fill: fillTable(parts) };
+}

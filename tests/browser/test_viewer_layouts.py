@@ -1,0 +1,306 @@
+"""Layouts, zoom, sliders, touch, slow slices and the time that drawing takes."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_kernel import colour, corner, open_volume, quiet, row, said, spot
+from playwright.sync_api import expect
+from widgets import Stub
+
+A = row("left_thing", "#ff0000")
+
+
+def body(shape: tuple[int, int, int] = (30, 24, 40)) -> tuple[np.ndarray, np.ndarray]:
+    """Every voxel's value tells its z; a structure fills one corner of each slice."""
+    x, y, z = np.indices(shape)
+    ids = ((x < 8) & (y < 8)).astype(np.uint8)
+    return (z * 5 + 20).astype(np.uint8), ids
+
+
+def shown(stub: Callable[..., Stub], shape: tuple[int, int, int] = (30, 24, 40), **state: Any) -> Stub:
+    options = {"paint": "fill", "crosshair": False, "smooth": False, **state.pop("options", {})}
+    return open_volume(stub, *body(shape), [[], [0]], [A], options=options, **state)
+
+
+def where(widget: Stub, plane: str) -> int:
+    """Return the number of the slice that a tile shows, from 1."""
+    return int(widget.page.inner_text(f".xp-plane-{plane} .xp-br").split()[0])
+
+
+def test_keys_choose_among_all_layouts(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    widget.page.focus(".xp-planes")
+    for key, layout, seen in [
+        ("5", "mosaic", ".xp-mosaic"),
+        ("6", "3d", ".xp-3d"),
+        ("4", "sagittal", ".xp-plane-sagittal"),
+        ("3", "coronal", ".xp-plane-coronal"),
+        ("2", "axial", ".xp-plane-axial"),
+    ]:
+        widget.page.keyboard.press(key)
+        quiet(widget)
+        assert widget.get("layout_name") == layout
+        assert widget.page.locator(".xp-planes > .xp-tile:visible").count() == 1
+        assert widget.page.locator(seen).is_visible()
+        assert widget.page.locator(".xp-segs [aria-pressed=true]").count() == 1
+    widget.page.keyboard.press("1")
+    quiet(widget)
+    assert widget.page.locator(".xp-planes > .xp-tile:visible").count() == 4
+
+
+@pytest.mark.parametrize("tile", ["plane-coronal", "3d"])
+def test_a_double_click_maximises_a_tile_and_brings_all_back(stub: Callable[..., Stub], tile: str):
+    widget = shown(stub)
+    for visible in (1, 4):
+        box = widget.page.locator(f".xp-{tile}").bounding_box()
+        widget.page.mouse.dblclick(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.3)
+        quiet(widget)
+        assert widget.page.locator(".xp-planes > .xp-tile:visible").count() == visible
+
+
+def test_the_mosaic_shows_numbered_slices_and_a_click_opens_one(stub: Callable[..., Stub]):
+    widget = shown(stub, layout_name="mosaic", options={"overlay": False})
+    title = widget.page.inner_text(".xp-mosaic .xp-tl")
+    step = int(re.search(r"every (\d+)", title)[1]) if "every" in title else 1
+    box = widget.page.locator(".xp-mosaic canvas").bounding_box()
+    grey = widget.page.evaluate(
+        """() => { const c = document.querySelector('.xp-mosaic canvas');
+           const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, seen = new Map();
+           for (let i = 0; i < d.length; i += 4) if (d[i] === d[i + 1] && d[i + 1] === d[i + 2] && d[i + 3] === 255)
+             seen.set(d[i], (seen.get(d[i]) ?? 0) + 1);
+           return [...seen].filter(([, count]) => count > 2000).map(([value]) => value).sort((a, b) => a - b); }"""
+    )
+    slices = [(value - 20) // 5 for value in grey]
+    assert len(slices) > 5
+    assert set(np.diff(slices)) == {step}
+    widget.page.mouse.click(box["x"] + 60, box["y"] + 60)
+    quiet(widget)
+    assert widget.get("layout_name") == "axial"
+    assert where(widget, "axial") == slices[0] + 1
+
+
+def test_the_wheel_shows_the_slices_between_those_of_the_mosaic(stub: Callable[..., Stub]):
+    widget = shown(stub, shape=(30, 24, 44), layout_name="mosaic", size=(700, 520))
+    assert "every" in widget.page.inner_text(".xp-mosaic .xp-tl")
+    asked = {
+        i for message in widget.sent_of("slices") if message["plane"] == "axial" for i in message["indices"]
+    }
+    box = widget.page.locator(".xp-mosaic canvas").bounding_box()
+    widget.page.mouse.move(box["x"] + 90, box["y"] + 90)
+    quiet(widget)
+    before = said(widget)
+    widget.page.mouse.wheel(0, -100)
+    quiet(widget)
+    widget.page.mouse.move(box["x"] + 91, box["y"] + 91)
+    quiet(widget)
+    number = re.compile(r"Axial (\d+) of 44")
+    assert int(number.search(said(widget))[1]) == int(number.search(before)[1]) + 1
+    assert asked
+
+
+def test_zoom_keeps_what_is_under_the_cursor_and_outlives_a_step(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    x, y = spot(widget, "axial", (4, 4, 19))
+    widget.page.mouse.move(x, y)
+    quiet(widget)
+    before = re.search(r"voxel \d+ \d+", said(widget))[0]
+    scale = widget.page.inner_text(".xp-plane-axial .xp-scale")
+    widget.page.keyboard.down("Control")
+    for _ in range(4):
+        widget.page.mouse.wheel(0, -100)
+    widget.page.keyboard.up("Control")
+    quiet(widget)
+    widget.page.mouse.move(x + 1, y)
+    quiet(widget)
+    assert re.search(r"voxel \d+ \d+", said(widget))[0] == before
+    zoomed = widget.page.inner_text(".xp-plane-axial .xp-scale")
+    assert zoomed != scale
+    widget.page.mouse.wheel(0, -100)
+    quiet(widget)
+    assert where(widget, "axial") == 21
+    assert widget.page.inner_text(".xp-plane-axial .xp-scale") == zoomed
+    # Dragged with the middle button, the picture follows the hand.
+    widget.page.mouse.move(x, y)
+    widget.page.mouse.down(button="middle")
+    widget.page.mouse.move(x + 40, y + 30, steps=4)
+    widget.page.mouse.up(button="middle")
+    widget.page.mouse.move(x + 41, y + 30)
+    quiet(widget)
+    assert re.search(r"voxel \d+ \d+", said(widget))[0] == before
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("r")
+    quiet(widget)
+    assert widget.page.inner_text(".xp-plane-axial .xp-scale") == scale
+
+
+def test_two_fingers_zoom_and_one_moves_the_crosshair(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    left, top, width, height = corner(widget, "axial")
+    x, y = left + width / 2, top + height / 2
+    scale = widget.page.inner_text(".xp-plane-axial .xp-scale")
+    before = said(widget)
+    widget.page.evaluate(
+        """([x, y]) => { const canvas = document.querySelector('.xp-plane-axial canvas');
+          canvas.setPointerCapture = () => {};
+          const send = (type, id, dx) => canvas.dispatchEvent(new PointerEvent(type,
+            {pointerId: id, pointerType: 'touch', clientX: x + dx, clientY: y, button: 0, bubbles: true, cancelable: true}));
+          send('pointerdown', 11, -20); window.first = document.querySelector('.xp-said').textContent;
+          send('pointerdown', 12, 20);
+          for (const dx of [40, 60, 80]) { send('pointermove', 11, -dx); send('pointermove', 12, dx); }
+          send('pointerup', 11, -80); send('pointermove', 12, 120); send('pointerup', 12, 120); }""",
+        [x, y],
+    )
+    quiet(widget)
+    assert widget.page.inner_text(".xp-plane-axial .xp-scale") != scale
+    assert widget.page.evaluate("window.first") != before
+    assert said(widget) == widget.page.evaluate("window.first")  # the pinch itself moved no crosshair
+
+
+def test_each_plane_has_a_slider_for_keyboard_and_screen_reader(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    slider = widget.page.locator(".xp-plane-coronal .xp-slider")
+    slider.focus()
+    expect(slider).to_have_css("opacity", "1")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^12 of 24 · "))
+    widget.page.keyboard.press("ArrowUp")
+    quiet(widget)
+    assert where(widget, "coronal") == 13
+    widget.page.keyboard.press("End")
+    quiet(widget)
+    assert where(widget, "coronal") == 24
+    widget.page.keyboard.press("s")  # letters still are the viewer's
+    quiet(widget)
+    assert widget.page.locator(".xp-bar [aria-pressed=true]:text('Structures')").count() == 0
+    assert 'slider "Coronal slice"' in widget.page.locator("#root").aria_snapshot()
+
+
+def test_arrows_move_the_crosshair_where_they_point(stub: Callable[..., Stub]):
+    widget = shown(stub, options={"crosshair": True})
+    voxel = re.compile(r"voxel (\d+) (\d+) (\d+)")
+
+    def at() -> list[int]:
+        quiet(widget)
+        return [int(n) for n in voxel.search(said(widget)).groups()]
+
+    widget.page.mouse.click(*spot(widget, "axial", (10, 10, 19)))
+    left, top, width, _height = corner(widget, "axial")
+    widget.page.mouse.move(left + width + 5, top + 500)
+    start = at()
+    widget.page.keyboard.press("ArrowRight")  # right on the screen is the patient's left
+    assert at() == [start[0] - 1, *start[1:]]
+    widget.page.keyboard.press("x")
+    widget.page.keyboard.press("Shift+ArrowRight")
+    assert at() == [start[0] + 4, *start[1:]]
+    widget.page.keyboard.press("4")
+    widget.page.keyboard.press("ArrowRight")  # the back of the body
+    assert at() == [start[0] + 4, start[1] - 1, start[2]]
+
+
+def test_one_slice_has_nowhere_to_go(stub: Callable[..., Stub]):
+    widget = shown(stub, shape=(30, 24, 1))
+    widget.page.mouse.click(*spot(widget, "axial", (10, 10, 0)))
+    for key in ("ArrowUp", "PageDown", "End", "5", "2"):
+        widget.page.keyboard.press(key)
+        quiet(widget)
+    assert where(widget, "axial") == 1
+    assert widget.page.locator(".xp-plane-axial .xp-slider").is_hidden()
+
+
+def test_a_slow_slice_says_so_and_the_last_picture_stays(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    x, y = spot(widget, "axial", (20, 15, 19))
+    before = colour(widget, "axial", x, y)
+    assert before == [19 * 5 + 20] * 3
+    widget.page.evaluate("window.silent = true")
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("Home")
+    late = widget.page.locator(".xp-plane-axial .xp-late")
+    widget.page.evaluate("new Promise(requestAnimationFrame)")
+    assert late.is_hidden()
+    expect(late).to_be_visible()
+    assert colour(widget, "axial", x, y) == before
+    assert where(widget, "axial") == 1
+    widget.page.keyboard.press("PageUp")
+    widget.page.evaluate("window.silent = false")
+    widget.set("point", [15.0, 12.0, 19.0])
+    expect(late).to_be_hidden()
+
+
+def test_the_window_that_comes_later_asks_for_nothing_again(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    x, y = spot(widget, "axial", (20, 15, 19))
+    asked = len(widget.sent_of("slices"))
+    widget.set("scene", {**widget.get("scene"), "window": [0.0, 510.0]})
+    quiet(widget)
+    assert len(widget.sent_of("slices")) == asked
+    assert colour(widget, "axial", x, y) == pytest.approx([(19 * 5 + 20) / 2] * 3, abs=1)
+    assert widget.page.input_value("[aria-label='Window: shown as white']") == "510"
+
+
+def test_an_unusual_grid_is_told_and_measured_in_true_millimetres(stub: Callable[..., Stub]):
+    turn = np.radians(20)
+    matrix = [np.cos(turn), -np.sin(turn), 0, -3, np.sin(turn), np.cos(turn), 0, 5, 0, 0, 4, 7]
+    widget = shown(stub, affine=matrix, spacing=(1, 1, 4))
+    widget.set("scene", {**widget.get("scene"), "key": "c1#2", "tilt": 20.0, "orthogonal": False})
+    widget.set(
+        "point",
+        [np.cos(turn) * 5 - np.sin(turn) * 6 - 3, np.sin(turn) * 5 + np.cos(turn) * 6 + 5, 7.0 + 4 * 9],
+    )
+    quiet(widget)
+    assert (
+        widget.page.inner_text(".xp-plane-axial .xp-grid-note")
+        == "tilted 20°, closest axes shown · axes not at right angles"
+    )
+    assert "voxel 5 6 9" in said(widget)
+    assert "x -0.4  y 12.3  z 43.0 mm" in said(widget)
+
+
+FRAMES = """
+() => { window.took = []; const plain = window.requestAnimationFrame;
+  window.requestAnimationFrame = (f) => plain((t) => { const from = performance.now(); f(t);
+    document.querySelector('.xp-plane-axial canvas').getContext('2d').getImageData(0, 0, 1, 1);
+    window.took.push(performance.now() - from); }); }
+"""
+
+
+def least(widget: Stub, act: Callable[[int], None], times: int) -> float:
+    widget.page.evaluate("window.took.length = 0")
+    for k in range(times):
+        act(k)
+        widget.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 4)))")
+    took = [ms for ms in widget.page.evaluate("window.took") if ms > 0.3]
+    assert len(took) >= times
+    return min(took)
+
+
+def test_56_structures_at_512_x_512_are_drawn_within_a_frame(stub: Callable[..., Stub]):
+    """Drawn whole: picture, fills and 56 borders, for a colour, a width, a step and a hover.
+
+    The least of several frames: it is what drawing takes where nothing else runs. It is below 16 ms
+    on an idle core; the limit leaves room for a machine that is shared.
+    """
+    n = 512
+    x, y, z = np.indices((n, n, 4))
+    rng = np.random.default_rng(5)
+    image = rng.integers(0, 255, (n, n, 4)).astype(np.uint8)
+    # Wavy tiles of a 8 x 7 board, which move a little from slice to slice.
+    board = ((x + 9 * np.sin(y / 17 + z)) // 64).clip(0, 7) + 8 * ((y + 9 * np.sin(x / 13)) // 74).clip(0, 6)
+    holes = ((x % 64) < 6) | ((y % 74) < 6)
+    ids = np.where(holes, 0, board + 1).astype(np.uint8)
+    rows = [row(f"s{k}", f"#{(k * 4327 + 0x335577) % 0xFFFFFF:06x}") for k in range(56)]
+    sets = [[], *[[k] for k in range(56)]]
+    widget = open_volume(
+        stub, image, ids, sets, rows, layout_name="axial", size=(1100, 700), options={"paint": "both"}
+    )
+    widget.page.evaluate(FRAMES)
+    found = {
+        "recolour": least(widget, lambda k: widget.set("colors", [["s3", f"#00{k:02x}ff"]]), 9),
+        "width": least(widget, lambda k: widget.set("options", {"width": 1 + k % 3}), 9),
+        "opacity": least(widget, lambda k: widget.set("options", {"opacity": 0.3 + k / 50}), 9),
+        "hover": least(widget, lambda k: widget.page.hover(f"[data-structure=s{k % 2 + 1}]"), 6),
+        "step": least(widget, lambda k: widget.set("point", [5.0, 5.0, float(k % 4)]), 9),
+    }
+    assert max(found.values()) < 50, found

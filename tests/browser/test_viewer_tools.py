@@ -1,0 +1,264 @@
+"""Measuring, going to structures, window presets, the picture for the clipboard, and what is said."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_kernel import colour, open_volume, quiet, row, said, spot
+from playwright.sync_api import expect
+from widgets import Stub
+
+SHAPE = (40, 30, 20)
+THINGS = [row("left_thing", "#ff0000"), row("right_thing", "#0000ff")]
+
+
+def shown(stub: Callable[..., Stub], **state: Any) -> Stub:
+    image = np.full(SHAPE, 90, np.uint8)
+    ids = np.zeros(SHAPE, np.uint8)
+    ids[5:12, 5:12, 3:6] = 1
+    return open_volume(stub, image, ids, [[], [0], [1], [0, 1]], THINGS, **state)
+
+
+def click(widget: Stub, plane: str, *voxels: tuple[float, float, float]) -> None:
+    for voxel in voxels:
+        widget.page.mouse.click(*spot(widget, plane, voxel))
+    quiet(widget)
+
+
+def number(widget: Stub, pattern: str) -> float:
+    return float(re.search(pattern, said(widget))[1])
+
+
+@pytest.mark.parametrize("sheared", [False, True])
+def test_distances_and_angles_are_in_world_millimetres(stub: Callable[..., Stub], sheared: bool):
+    matrix = np.array([[2.0, 0.0, 0.0], [0.3 if sheared else 0.0, 3.0, 0.0], [0.0, 0.0, 5.0]])
+    affine = np.c_[matrix, [1.0, 2.0, 3.0]].ravel().tolist()
+    widget = shown(stub, spacing=tuple(np.linalg.norm(matrix, axis=0)), affine=affine, layout_name="axial")
+    widget.page.focus(".xp-planes")
+    a, b, c = (5, 5, 9), (30, 20, 9), (10, 25, 9)
+    widget.page.keyboard.press("l")
+    expect(widget.page.locator("[aria-label='Measure a distance (L)']")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    click(widget, "axial", a, b)
+    world = [matrix @ np.array(p, float) for p in (a, b, c)]
+    assert number(widget, r"distance ([\d.]+) mm") == pytest.approx(
+        np.linalg.norm(world[1] - world[0]), abs=0.6
+    )
+    widget.page.keyboard.press("n")
+    click(widget, "axial", a, b, c)
+    one, two = world[0] - world[1], world[2] - world[1]
+    angle = np.degrees(np.arccos(one @ two / np.linalg.norm(one) / np.linalg.norm(two)))
+    assert number(widget, r"angle ([\d.]+)°") == pytest.approx(angle, abs=0.6)
+    assert widget.get("point") is None  # no click has moved the crosshair
+
+
+def test_measurements_belong_to_their_slice_and_case(stub: Callable[..., Stub]):
+    widget = shown(stub, layout_name="axial", options={"crosshair": False, "overlay": False})
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("l")
+    click(widget, "axial", (20, 5, 9), (20, 25, 9))
+    x, y = spot(widget, "axial", (20, 15, 9))
+    assert colour(widget, "axial", x, y) == [0xFF, 0xE2, 0x7A]
+    widget.page.keyboard.press("PageUp")
+    quiet(widget)
+    assert colour(widget, "axial", x, y) == [90] * 3
+    widget.page.keyboard.press("PageDown")
+    # One that was begun is given up with Escape, then the tool is; Delete takes the last one away.
+    click(widget, "axial", (5, 5, 9))
+    widget.page.keyboard.press("Escape")
+    click(widget, "axial", (5, 20, 9), (15, 20, 9))
+    assert said(widget).count("distance") == 2
+    widget.page.keyboard.press("Escape")
+    quiet(widget)
+    assert widget.page.locator("[title^='Measure'][aria-pressed=true]").count() == 0
+    widget.page.keyboard.press("Delete")
+    quiet(widget)
+    assert said(widget).count("distance") == 1
+    scene = widget.get("scene")
+    widget.set("scene", {**scene, "key": "c2#2", "case": "c2"})
+    quiet(widget)
+    assert "distance" not in said(widget)
+    widget.set("scene", {**scene, "key": "c1#3"})
+    quiet(widget)
+    assert "distance 20.0 mm (axial 10)" in said(widget)
+
+
+WHERE = {
+    "centre": [8, 8, 4],
+    "best": {"axial": 5, "coronal": 6, "sagittal": 7},
+    "has": {"axial": [[2, 4], [9, 12], [17, 18]], "coronal": [[3, 9]], "sagittal": [[3, 9]]},
+}
+
+
+def test_next_and_previous_slice_skip_the_gaps_of_a_structure(stub: Callable[..., Stub]):
+    widget = shown(stub, structures=["left_thing"])
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press(".")
+    request = widget.wait_sent("where")[0]
+    assert (request["structure"], request["scene"]) == ("left_thing", "c1#1")
+    widget.reply(request, **WHERE)
+    quiet(widget)
+    assert "voxel 8 8 4" in said(widget)
+    widget.page.keyboard.press(",")  # asked once: the rest is known
+    quiet(widget)
+    assert len(widget.sent_of("where")) == 1
+    widget.set("labels", {**widget.get("labels"), "revision": 2})
+    widget.page.keyboard.press(".")
+    widget.reply(widget.wait_sent("where", 2)[1], ok=False, error="The masks are not read yet.")
+    expect(widget.page.locator(".xp-toast")).to_have_text("The masks are not read yet.")
+
+
+def test_where_a_structure_is_next(stub: Callable[..., Stub], tmp_path: Any):
+    """`nextWith` itself, as the bundle has it, by the list's own buttons where there are some."""
+    widget = shown(stub)
+    buttons = widget.page.locator(
+        "[data-structure=left_thing] [aria-label^='Next slice'], [data-structure=left_thing] [title^='Next slice']"
+    )
+    if buttons.count() == 0:
+        pytest.skip("the list has no such button")
+    slices = []
+    for _ in range(5):
+        buttons.first.click()
+        if not slices:
+            widget.reply(widget.wait_sent("where")[0], **WHERE)
+        quiet(widget)
+        slices.append(int(re.search(r"voxel \d+ \d+ (\d+)", said(widget))[1]))
+    assert slices == [10, 11, 17, 17, 17]
+    expect(widget.page.locator(".xp-toast")).to_contain_text("No next axial slice has left thing")
+
+
+def test_a_preset_asks_the_kernel_and_r_goes_back(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    presets = widget.page.locator("[aria-label='Window preset']")
+    assert presets.locator("option").all_inner_texts() == ["1–99 %", "2–98 %", "0.5–99.5 %", "Full range"]
+    presets.focus()
+    widget.page.keyboard.press("ArrowDown")
+    request = widget.wait_sent("window")[0]
+    assert (request["preset"], request["scene"]) == ("2-98", "c1#1")
+    widget.reply(request, low=10.0, high=170.0)
+    quiet(widget)
+    assert widget.get("window") == [10.0, 170.0]
+    assert presets.input_value() == "2-98"
+    assert colour(widget, "axial", *spot(widget, "axial", (30, 25, 9))) == pytest.approx(
+        [80 / 160 * 255] * 3, abs=1
+    )
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("r")
+    quiet(widget)
+    assert widget.get("window") is None
+    assert presets.input_value() == "1-99"
+    click(widget, "axial", (8, 8, 9))
+    widget.set("point", [8.0, 8.0, 4.0])
+    quiet(widget)
+    presets.select_option("structure")
+    assert widget.wait_sent("window", 2)[1]["structure"] == "left_thing"
+    widget.reply(widget.sent_of("window")[1], ok=False, error="No voxels there.")
+    expect(widget.page.locator(".xp-toast")).to_have_text("No voxels there.")
+
+
+def test_a_right_drag_changes_the_window_and_tells_python_at_its_end(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    x, y = spot(widget, "axial", (30, 25, 9))
+    widget.page.mouse.move(x, y)
+    widget.page.mouse.down(button="right")
+    widget.page.mouse.move(x - 100, y, steps=5)
+    quiet(widget)
+    assert widget.page.evaluate("window.saved.filter(([name]) => name === 'window').length") == 0
+    widget.page.mouse.up(button="right")
+    low, high = widget.get("window")
+    assert high - low == pytest.approx(255 * np.exp(-0.5), rel=0.01)
+    quiet(widget)
+    assert widget.page.input_value("[aria-label='Window preset']") == "custom"
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_picture_goes_to_the_clipboard_or_into_a_file(stub: Callable[..., Stub], allowed: bool):
+    widget = shown(stub)
+    widget.page.evaluate(
+        """(allowed) => { window.ClipboardItem = class { constructor(parts) { this.parts = parts; } };
+          Object.defineProperty(navigator, 'clipboard', {configurable: true, value: {write: async ([item]) => {
+            if (!allowed) throw new Error('refused');
+            const blob = await item.parts['image/png']; window.copied = [blob.type, blob.size]; }}});
+          HTMLAnchorElement.prototype.click = function () { window.downloaded = this.download; }; }""",
+        allowed,
+    )
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("p")
+    request = widget.wait_sent("snapshot")[0]
+    assert request["scene"] == "c1#1"
+    widget.reply(request, [PNG])
+    toast = widget.page.locator(".xp-toast")
+    expect(toast).to_contain_text("is in the clipboard" if allowed else "saved as c1.png")
+    if allowed:
+        assert widget.page.evaluate("window.copied") == ["image/png", len(PNG)]
+    else:
+        assert widget.page.evaluate("window.downloaded") == "c1.png"
+    widget.page.click("[title^='Copy picture']")
+    widget.reply(widget.wait_sent("snapshot", 2)[1], ok=False, error="No picture of this.")
+    expect(toast).to_have_text("No picture of this.")
+
+
+def test_help_closes_by_escape_and_by_a_click_elsewhere(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    card = widget.page.get_by_role("dialog", name="Keys and mouse")
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("?")
+    expect(card).to_be_visible()
+    for key in ("L", "PgUp", "double click", "A D"):
+        assert key in card.inner_text()
+    widget.page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    assert widget.page.evaluate("document.activeElement.className") == "xp-planes"
+    widget.page.click(".xp-help-button")
+    expect(card).to_be_visible()
+    widget.page.click(".xp-help-button")
+    expect(card).to_be_hidden()
+    widget.page.click(".xp-help-button")
+    widget.page.mouse.click(20, 40)
+    expect(card).to_be_hidden()
+
+
+def test_what_is_seen_is_told_once_the_hand_rests(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    widget.page.evaluate(
+        """() => { window.told = []; const heard = document.querySelector('.xp-heard');
+          new MutationObserver(() => window.told.push(heard.textContent)).observe(heard, {childList: true, characterData: true, subtree: true}); }"""
+    )
+    widget.page.focus(".xp-planes")
+    for _ in range(6):
+        widget.page.keyboard.press("PageUp")
+    widget.page.wait_for_function("window.told.length > 0")
+    (text,) = widget.page.evaluate("window.told")
+    assert text.startswith("c1 · Axial 16 of 20 · x 19.0  y 14.0  z 15.0 mm")
+    assert widget.page.locator("[role=status].xp-heard").count() == 1
+
+
+def test_display_options_are_behind_one_button(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    pop = widget.page.locator(".xp-pop")
+    widget.page.click("[title=Display]")
+    expect(pop).to_be_visible()
+    widget.page.fill("[aria-label='Width of outlines']", "4")
+    pop.get_by_text("Radiological").click()
+    quiet(widget)
+    assert (widget.get("options")["width"], widget.get("options")["radiological"]) == (4, False)
+    assert widget.page.inner_text(".xp-plane-axial .xp-left") == "L"
+    widget.page.keyboard.press("Escape")
+    expect(pop).to_be_hidden()
+
+
+def test_a_viewer_that_is_closed_while_measuring_leaves_nothing_behind(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("d")
+    widget.page.evaluate("window.clean()")
+    widget.page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    assert [name for name, _ in widget.page.evaluate("window.saved")] == ["options"]
+    widget.set("options", {"overlay": False})
+    widget.page.evaluate("document.body.dispatchEvent(new PointerEvent('pointerdown', {bubbles: true}))")
