@@ -6,12 +6,11 @@ import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
 import { bar } from "./bar";
 import { parseColor, setColors, windowTable, type Rgb } from "./composite";
-import { facts } from "./facts";
 import { AXES, clampVoxel, middle, millimetres, toVoxel, toWorld } from "./geometry";
 import { bindKeys, helpCard } from "./keys";
 import { panel } from "./panel";
 import { bindPointer, type Pointed } from "./pointer";
-import { isPresent, PLANES, shownRows, type Labels, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { isPresent, PLANES, shownRows, type Labels, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3, type Where } from "./scene";
 import { slices } from "./slices";
 import { tile } from "./tile";
 
@@ -37,11 +36,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   let revision = 0;
 
   const tiles = new Map(PLANES.map((plane) => [plane, tile(plane)]));
-  const info = facts();
   const help = helpCard();
   const empty = h("div", { class: "xp-note" });
   const planes = h("div", { class: "xp-planes", tabindex: 0, role: "application", "aria-label": "Slices of the open case; press ? for the keys" },
-    ...[...tiles.values()].map((t) => t.el), info.el, empty, help);
+    ...[...tiles.values()].map((t) => t.el), empty, help);
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -75,7 +73,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     revision += 1;
     if (labels) {
       shown = shownRows(labels, model.get("structures"));
-      const rgb = labels.structures.map((row) => parseColor(row.color));
+      const own = new Map(model.get("colors") ?? []);
+      const rgb = labels.structures.map((row) => parseColor(own.get(row.name) ?? row.color));
       const bright = labels.structures.findIndex((row) => row.name === hovered);
       if (bright >= 0 && shown.has(bright)) rgb[bright] = rgb[bright]!.map((c) => Math.round(c + (255 - c) * 0.55)) as Rgb;
       colors = setColors(labels, shown, rgb);
@@ -191,7 +190,11 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     empty.hidden = scene !== null && busy === "";
     if (!labels) side.setLabels(null, busy);
   };
-  const onFacts = (): void => info.show(model.get("facts"));
+  const onFacts = (): void => side.setFacts(model.get("facts"));
+  const onStyle = (): void => {
+    side.setStyle(new Map(model.get("colors") ?? []), new Map(model.get("opacities") ?? []));
+    recolor();
+  };
 
   // ---- actions -------------------------------------------------------------------------------
   const setLayout = (layout: Layout): void => save("layout_name", layout);
@@ -227,7 +230,37 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     opacity: setOpacity,
     help: showHelp,
   });
-  const side = panel({ show, hover, locate: (name) => kernel.tell("locate", { structure: name }) });
+  const side = panel({
+    show,
+    hover,
+    color: (name, color) => {
+      const own = new Map(model.get("colors") ?? []);
+      color === null ? own.delete(name) : own.set(name, color);
+      save("colors", [...own]);
+      onStyle();
+    },
+    opacity: (name, value) => {
+      const own = new Map(model.get("opacities") ?? []);
+      value === 1 ? own.delete(name) : own.set(name, value);
+      save("opacities", [...own]);
+      onStyle();
+    },
+    go: (name, to) => void goTo(name, to),
+  });
+  const goTo = async (name: string, to: "centre" | "largest" | "next" | "previous"): Promise<void> => {
+    if (to === "centre") return kernel.tell("locate", { structure: name });
+    const reply = await kernel.ask("where", { scene: scene?.key, structure: name }).catch((error: Error) => controls.say(error.message));
+    if (!reply || !scene) return;
+    const where = reply.content as unknown as Where;
+    const axis = AXES[active][2];
+    const here = Math.round(voxel[axis]!);
+    const has = where.has[active].flatMap(([start, stop]) => Array.from({ length: stop - start }, (_, i) => start + i));
+    const index = to === "largest" ? where.best[active] : to === "next" ? has.find((i) => i > here) : has.findLast((i) => i < here);
+    if (index === undefined) return;
+    const next = [...voxel] as Vec3;
+    next[axis] = index;
+    moveTo(next);
+  };
 
   const step = (by: number): void => kernel.tell("step", { by });
   const nextStructure = (by: number): void => {
@@ -293,12 +326,13 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   observer.observe(planes);
   const handlers: [string, () => void][] = [
     ["scene", onScene], ["labels", onLabels], ["point", onPoint], ["window", onWindow], ["layout_name", onLayout],
-    ["structures", recolor], ["facts", onFacts], ["busy", onBusy], ["cases", onBusy], ["error", onBusy],
+    ["structures", recolor], ["facts", onFacts], ["colors", onStyle], ["opacities", onStyle], ["busy", onBusy], ["cases", onBusy], ["error", onBusy],
   ];
   for (const [name, handler] of handlers) model.on(`change:${name}`, handler);
   onLayout();
   onFacts();
   onScene();
+  onStyle();
   controls.update(null, model.get("layout_name"), options);
   return () => {
     for (const [name, handler] of handlers) model.off(`change:${name}`, handler);
