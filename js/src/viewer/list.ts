@@ -1,6 +1,7 @@
 // The list itself: its rows in the page, what the pointer does to them and what the keys do.
 import { h } from "../shared/dom";
 import { place } from "./place";
+import { isThere } from "./presets";
 import { groupRow, structureRow, type GroupView, type RowView } from "./row";
 import { isPresent, type StructureRow } from "./scene";
 
@@ -46,6 +47,9 @@ export function structureList(on: ListActions): StructureList {
   const views = new Map<string, RowView>();
   const drawn = new Map<string, StructureRow>();
   const groups = new Map<string, GroupView>();
+  /** Whose row an element is: names may be too long for attributes. */
+  const structureAt = new WeakMap<HTMLElement, string>();
+  const groupAt = new WeakMap<HTMLElement, string>();
   /** What the user folded or unfolded; others are folded when nothing of theirs is there. */
   const folds = new Map<string, boolean>();
   /** The same while a search is on, which opens them all. */
@@ -62,16 +66,19 @@ export function structureList(on: ListActions): StructureList {
   // ---- rows ------------------------------------------------------------------------------------
   const viewOf = (row: StructureRow): RowView => {
     let view = views.get(row.name);
-    if (!view) views.set(row.name, (view = structureRow(row)));
-    else if (!isSame(drawn.get(row.name), row)) view.set(row);
+    if (!view) {
+      views.set(row.name, (view = structureRow(row)));
+      structureAt.set(view.el, row.name);
+    } else if (!isSame(drawn.get(row.name), row)) view.set(row);
     drawn.set(row.name, row);
     view.setStyle(colors.get(row.name), opacities.get(row.name));
     return view;
   };
   const rowOf = (target: EventTarget | null): HTMLElement | null => (target as HTMLElement | null)?.closest?.<HTMLElement>("[role=row]") ?? null;
-  const indexOf = (row: HTMLElement | null): number | null => index.get(row?.dataset["structure"] ?? "") ?? null;
-  const groupOf = (row: HTMLElement | null): GroupView | null => groups.get(row?.dataset["group"] ?? "") ?? null;
-  const ready = (row: HTMLElement | null): void => views.get(row?.dataset["structure"] ?? "")?.ready();
+  const nameOf = (row: HTMLElement | null): string => (row && structureAt.get(row)) ?? "";
+  const indexOf = (row: HTMLElement | null): number | null => index.get(nameOf(row)) ?? null;
+  const groupOf = (row: HTMLElement | null): GroupView | null => groups.get((row && groupAt.get(row)) ?? "") ?? null;
+  const ready = (row: HTMLElement | null): void => views.get(nameOf(row))?.ready();
   const markShown = (before: ReadonlySet<number> | null): void => {
     rows.forEach((row, i) => {
       if (!before || before.has(i) !== shown.has(i)) views.get(row.name)?.setShown(shown.has(i));
@@ -81,7 +88,7 @@ export function structureList(on: ListActions): StructureList {
 
   // ---- acts ------------------------------------------------------------------------------------
   const fold = (row: HTMLElement, open = row.getAttribute("aria-expanded") !== "true"): void => {
-    (last?.unfold ? searchFolds : folds).set(row.dataset["group"]!, open);
+    (last?.unfold ? searchFolds : folds).set(groupAt.get(row)!, open);
     if (last) draw(last);
   };
   const act = (row: HTMLElement, what: string, alt: boolean): void => {
@@ -107,6 +114,15 @@ export function structureList(on: ListActions): StructureList {
     stop = next;
     if (stop) stop.tabIndex = 0;
   };
+  /** The row that the keys are in shows its buttons, also while the focus goes from one to the next. */
+  let inside: HTMLElement | null = null;
+  const enter = (row: HTMLElement | null): void => {
+    if (row === inside) return;
+    inside?.classList.remove("xp-inside");
+    inside = row;
+    ready(row);
+    row?.classList.add("xp-inside");
+  };
   const allRows = (): HTMLElement[] => [...el.querySelectorAll<HTMLElement>("[role=row]")];
   const cells = (row: HTMLElement): HTMLElement[] =>
     [...row.querySelectorAll<HTMLElement>("[data-act]:not([data-act=name], [data-act=fold], [hidden], :disabled)")];
@@ -117,7 +133,7 @@ export function structureList(on: ListActions): StructureList {
   };
   const focusRow = (row: HTMLElement | undefined, what: string | undefined): void => {
     if (!row) return;
-    ready(row);
+    enter(row);
     focus((what && cells(row).find((cell) => cell.dataset["act"] === what)) || row);
   };
 
@@ -125,6 +141,7 @@ export function structureList(on: ListActions): StructureList {
     const target = event.target as HTMLElement;
     const row = rowOf(target);
     if (!row || event.ctrlKey || event.metaKey) return;
+    enter(row);
     const all = allRows();
     const here = all.indexOf(row);
     const cell = target === row ? undefined : target.dataset["act"];
@@ -177,18 +194,24 @@ export function structureList(on: ListActions): StructureList {
     if (button.dataset["act"] === "name" || button.dataset["act"] === "fold") row.focus({ preventScroll: true });
   });
   el.addEventListener("focusin", (event) => {
-    ready(rowOf(event.target));
-    setStop(event.target as HTMLElement);
-    const i = indexOf(rowOf(event.target));
+    const target = event.target as HTMLElement;
+    const row = rowOf(target);
+    ready(row);
+    if (row !== inside) enter(target.matches(":focus-visible") ? row : null);
+    setStop(target === el ? stop : target);
+    const i = indexOf(row);
     if (i !== null) point(i);
   });
   el.addEventListener("focusout", (event) => {
-    if (!el.contains(event.relatedTarget as Node | null)) point(null);
+    if (el.contains(event.relatedTarget as Node | null)) return;
+    enter(null);
+    point(null);
   });
   el.addEventListener("keydown", onKey);
 
   const draw = (next: Listed): void => {
     const same = last?.rows === next.rows;
+    const under = pointed === null ? undefined : rows[pointed]?.name;
     last = next;
     ({ rows, shown } = next);
     if (!next.unfold) searchFolds.clear();
@@ -209,9 +232,12 @@ export function structureList(on: ListActions): StructureList {
     const parts: HTMLElement[] = [];
     for (const [name, members] of byGroup) {
       const present = members.filter((i) => isPresent(rows[i]!));
-      const open = next.unfold ? (searchFolds.get(name) ?? true) : (folds.get(name) ?? present.length > 0);
+      const open = next.unfold ? (searchFolds.get(name) ?? true) : (folds.get(name) ?? members.some((i) => isThere(rows[i]!)));
       let group = groups.get(name);
-      if (!group) groups.set(name, (group = groupRow(name)));
+      if (!group) {
+        groups.set(name, (group = groupRow(name)));
+        groupAt.set(group.el, name);
+      }
       group.set(open, members, present);
       parts.push(group.el);
       if (open) parts.push(...members.map((i) => viewOf(rows[i]!).el));
@@ -219,7 +245,11 @@ export function structureList(on: ListActions): StructureList {
     place(el, next.note ? [next.note] : parts);
     if (!stop || !el.contains(stop)) setStop(parts[0] ?? null);
     if (stop && el.matches(":focus")) stop.focus({ preventScroll: true });
-    if (pointed !== null && !same) point(null);
+    if (under !== undefined && !same) {
+      const moved = index.get(under);
+      if (moved === undefined) point(null);
+      else pointed = moved;
+    }
     markShown(null);
   };
 

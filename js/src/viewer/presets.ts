@@ -16,7 +16,7 @@ export interface Preset {
 
 const system = (group: string): string => (ORGANS.has(group) ? "Organs" : group);
 /** A mask that cannot be read is listed with what is there: its case has a problem. */
-const isThere = (row: StructureRow): boolean => isPresent(row) || row.status === "unreadable";
+export const isThere = (row: StructureRow): boolean => isPresent(row) || row.status === "unreadable";
 
 /**
  * The presets that a case has; the chosen one stays when another case is opened.
@@ -67,20 +67,23 @@ export function presetBar(choose: (id: string) => void): PresetBar {
   const el = h("div", { class: "xp-presets", role: "toolbar", "aria-label": "Which structures are listed" });
   const move = roving(el, "button");
   let drawn = "";
+  let known: readonly Preset[] = [];
   el.addEventListener("click", (event) => {
     const button = (event.target as HTMLElement).closest("button");
-    if (button) choose(button.dataset["preset"]!);
+    const preset = button && known[[...el.children].indexOf(button)];
+    if (preset) choose(preset.id);
   });
   return {
     el,
     update(presets, chosen) {
+      known = presets;
       const ids = JSON.stringify(presets.map((preset) => preset.id));
       if (ids !== drawn) {
         drawn = ids;
         const held = el.querySelector<HTMLElement>(":focus")?.dataset["preset"];
         el.replaceChildren(
           ...presets.map(({ id, text, title }) =>
-            h("button", { class: "xp-preset", "data-preset": id, title }, text, h("span", { class: "xp-n" }))),
+            h("button", { class: "xp-preset", "data-preset": bounded(id, 60), title }, text, h("span", { class: "xp-n" }))),
         );
         if (held !== undefined) el.querySelector<HTMLElement>(`[data-preset="${CSS.escape(held)}"]`)?.focus();
         move.refresh();

@@ -45,7 +45,7 @@ export function structureRow(first: StructureRow): RowView {
   const status = h("span", { class: "xp-status", role: "gridcell" });
   const acts = h("span", { class: "xp-acts", role: "gridcell" });
   const eye = eyeButton();
-  const el = h("div", { class: "xp-structure", role: "row", "aria-level": 2, tabindex: -1, "data-structure": row.name },
+  const el = h("div", { class: "xp-structure", role: "row", "aria-level": 2, tabindex: -1, "data-structure": bounded(row.name) },
     h("span", { role: "gridcell" }, chip), h("span", { class: "xp-name-cell", role: "gridcell" }, name),
     volume, status, acts, h("span", { role: "gridcell" }, eye));
 
@@ -115,7 +115,7 @@ export function groupRow(group: string): GroupView {
   const eye = eyeButton();
   eye.setAttribute("aria-label", `Show all of ${name}`);
   eye.title = "Show or hide all of these; with Alt, only these";
-  const el = h("div", { class: "xp-group", role: "row", "aria-level": 1, tabindex: -1, "data-group": group },
+  const el = h("div", { class: "xp-group", role: "row", "aria-level": 1, tabindex: -1, "data-group": name },
     h("span", { class: "xp-fold-cell", role: "gridcell" }, fold), h("span", { class: "xp-unit", "aria-hidden": "true" }, "ml"),
     h("span", { role: "gridcell" }, eye));
   let members: readonly number[] = [];
