@@ -72,7 +72,7 @@ export function structureRow(first: StructureRow): RowView {
       status.textContent = statusWord(row);
       status.className = `xp-status xp-status-${statusWord(row).replace(" ", "_")}`;
       name.disabled = chip.disabled = eye.hidden = !present;
-      name.title = present ? `${inWords(row)}\n${bounded(row.name)}\nClick: go to its centre; with Alt: only this one` : bounded(row.name);
+      name.title = bounded(row.name);
       chip.setAttribute("aria-label", `Colour and opacity of ${full}`);
       eye.setAttribute("aria-label", `Show ${full}`);
       eye.title = "Show or hide; with Alt, only this one";
@@ -99,6 +99,7 @@ export function structureRow(first: StructureRow): RowView {
     },
     ready() {
       if (acts.childElementCount || !isPresent(row)) return;
+      name.title = `${inWords(row)}\n${bounded(row.name)}\nClick: go to its centre; with Alt: only this one`;
       acts.append(...ACTS.map(([act, title, words]) =>
         h("button", { class: `xp-icon xp-icon-${act}`, "data-act": act, tabindex: -1, "aria-label": `${words} ${fullName(row)}`, title })));
     },

@@ -12,6 +12,9 @@ const STATUS: Record<string, string> = {
   missing: "missing",
   unreadable: "unreadable",
 };
+/** Made once: a format takes far longer to make than to use. */
+const ONE_DECIMAL = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const FOUR_DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const SIDES: Record<string, string> = { L: "left", R: "right" };
 
 /** Text of a data set may have any length; what is shown of it has not. */
@@ -25,12 +28,12 @@ export const fullName = (row: StructureRow): string => bounded(`${row.label} ${s
 export const volumeText = (row: StructureRow): string => {
   if (row.volume_ml === null) return "–";
   if (!isPresent(row)) return "";
-  return row.volume_ml < 0.05 ? "< 0.1" : row.volume_ml.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  return row.volume_ml < 0.05 ? "< 0.1" : ONE_DECIMAL.format(row.volume_ml);
 };
 
 /** One line on a structure, such as "kidney left · 38.9 ml · cut off". */
 export const inWords = (row: StructureRow): string => {
-  const volume = row.volume_ml !== null && isPresent(row) ? `${row.volume_ml.toLocaleString("en", { maximumSignificantDigits: 4 })} ml` : "";
+  const volume = row.volume_ml !== null && isPresent(row) ? `${FOUR_DIGITS.format(row.volume_ml)} ml` : "";
   return [fullName(row), volume, statusWord(row)].filter(Boolean).join(" · ");
 };
 
