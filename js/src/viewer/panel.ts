@@ -237,7 +237,8 @@ export function panel(actions: PanelActions): Panel {
       const moved = (some: ReadonlySet<number>): Set<number> => new Set([...some].flatMap((i) => byName.get(rows[i]?.name ?? "") ?? []));
       if (next?.key !== labels?.key) beforeSolo = null;
       // Until they are told anew: the same structures, in their new places.
-      [shown, kept, hovered] = [moved(shown), moved(kept), moved(hovered)];
+      [shown, kept, hovered] = [moved(shown), moved(kept), new Set()];
+      list.setHovered(hovered);
       pointed = pointed === null ? null : (byName.get(rows[pointed]?.name ?? "") ?? null);
       labels = next;
       rows = next?.structures ?? NONE;

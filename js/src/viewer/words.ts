@@ -21,7 +21,8 @@ const SIDES: Record<string, string> = { L: "left", R: "right" };
 export const bounded = (text: string, most = LONGEST): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 export const sideWord = (row: StructureRow): string => SIDES[row.side] ?? "";
-export const statusWord = (row: StructureRow): string => STATUS[row.status] ?? "";
+export const statusWord = (row: StructureRow): string =>
+  STATUS[row.status] ?? (row.volume_ml === null ? "not read" : "");
 export const fullName = (row: StructureRow): string => bounded(`${row.label} ${sideWord(row)}`.trim());
 
 /** With one decimal, so that the points of a column stand below each other. */
