@@ -505,6 +505,18 @@ def test_hostile_and_long_texts_stay_text_and_bounded(body: Callable[..., Stub])
     assert page.locator(".xp-panel img").count() == 0
 
 
+def test_names_that_differ_at_their_end_are_not_cut(body: Callable[..., Stub]):
+    page = body(
+        [row(n, "Other") for n in ("hippocampus_anterior", "portal_vein_and_splenic_vein", "a" * 200)]
+    ).page
+    cut = page.eval_on_selector_all(
+        ".xp-structure .xp-text",
+        "(all) => all.map((e) => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)",
+    )
+    assert cut == [False, False, True]
+    assert page.locator(".xp-structure").last.bounding_box()["height"] < 45
+
+
 EMPTY: list[tuple[dict[str, Any], str]] = [
     ({"scene": {}}, "structures of the open case are listed here"),
     ({"scene": {}, "busy": "Opening s0001"}, "Opening s0001"),
@@ -512,6 +524,18 @@ EMPTY: list[tuple[dict[str, Any], str]] = [
     ({"labels": labels([], complete=False)}, "Reading masks"),
     ({"labels": labels([])}, "This case has no masks"),
     ({"labels": labels([row("a", status="absent", volume_ml=0)])}, "its one mask is empty"),
+    # Only masks that are there are called empty.
+    (
+        {
+            "labels": labels(
+                [
+                    row(n, status=s, volume_ml=0)
+                    for n, s in (("a", "absent"), ("b", "absent"), ("c", "missing"))
+                ]
+            )
+        },
+        "all 2 masks are empty",
+    ),
 ]
 
 
