@@ -25,7 +25,7 @@ export interface Picker {
 
 export function picker(on: PickerActions): Picker {
   const title = h("strong", { class: "xp-picker-title" });
-  const close = h("button", { class: "xp-icon xp-icon-close", "aria-label": "Close", title: "Close" });
+  const close = h("button", { class: "xp-do xp-do-close", "aria-label": "Close", title: "Close" });
   const wheel = h("input", { type: "color", class: "xp-wheel", "aria-label": "Colour" });
   const hex = h("input", { class: "xp-input xp-hex", maxlength: 9, spellcheck: "false", autocomplete: "off", "aria-label": "Colour as hexadecimal digits" });
   const table = h("button", { class: "xp-btn", title: "Back to the colour of the table" }, "Table colour");

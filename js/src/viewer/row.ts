@@ -101,7 +101,7 @@ export function structureRow(first: StructureRow): RowView {
       if (acts.childElementCount || !isPresent(row)) return;
       name.title = `${inWords(row)}\n${bounded(row.name)}\nClick: go to its centre; with Alt: only this one`;
       acts.append(...ACTS.map(([act, title, words]) =>
-        h("button", { class: `xp-icon xp-icon-${act}`, "data-act": act, tabindex: -1, "aria-label": `${words} ${fullName(row)}`, title })));
+        h("button", { class: `xp-do xp-do-${act}`, "data-act": act, tabindex: -1, "aria-label": `${words} ${fullName(row)}`, title })));
     },
   };
   el.classList.add("xp-off");
