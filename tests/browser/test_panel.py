@@ -457,6 +457,24 @@ def test_what_is_shown_keeps_to_names_when_rows_move(body: Callable[..., Stub]):
     assert eyes == ["false", "false", "true"]
 
 
+def test_hiding_one_while_masks_are_read_hides_no_other(body: Callable[..., Stub]):
+    unread = [row(n, status="", volume_ml=None) for n in ("colon", "stomach")]
+    widget = body()
+    page = widget.page
+    widget.set("labels", labels([row("liver"), row("spleen"), *unread], complete=False))
+    assert names(page) == ["liver", "spleen"]
+    page.click("[data-structure=liver] .xp-eye")
+    assert widget.get("structures") == ["spleen", "colon", "stomach"]
+    widget.set("labels", labels([row("liver"), row("spleen"), row("colon"), *unread[1:]], complete=False))
+    assert checked(page, "[data-structure=colon]") == "true"
+    page.click("[data-structure=colon] .xp-eye")
+    assert widget.get("structures") == ["spleen", "stomach"]
+    page.click("[data-structure=liver] .xp-eye", modifiers=["Alt"])
+    assert widget.get("structures") == ["liver"]
+    page.click("text=Show all")
+    assert widget.get("structures") is None
+
+
 def test_a_thousand_unknown_names_stay_quick(body: Callable[..., Stub]):
     rows = [row(f"unknown_{i}", "Other") for i in range(1000)]
     widget = body(rows)

@@ -22,7 +22,8 @@ export interface PanelActions {
 export interface Panel {
   el: HTMLElement;
   setLabels(labels: Labels | null, busy: string): void;
-  setShown(shown: ReadonlySet<number>): void;
+  /** `everything`: no choice was made, so that masks still to come are shown too. */
+  setShown(shown: ReadonlySet<number>, everything?: boolean): void;
   setHovered(rows: ReadonlySet<number>): void;
   /** The user's own colours and opacities, by structure. */
   setStyle(colors: ReadonlyMap<string, string>, opacities: ReadonlyMap<string, number>): void;
@@ -40,6 +41,9 @@ export function panel(actions: PanelActions): Panel {
   let shown: ReadonlySet<number> = new Set();
   let hovered: ReadonlySet<number> = new Set();
   let pointed: number | null = null;
+  let everything = true;
+  /** Masks that are not read yet and will be shown. */
+  let awaited: ReadonlySet<string> = new Set();
   /** What "Shown" lists, though some of it was hidden since. */
   let kept: ReadonlySet<number> = new Set();
   let indices: readonly number[] = [];
@@ -50,20 +54,29 @@ export function panel(actions: PanelActions): Panel {
 
   // ---- what is shown ---------------------------------------------------------------------------
   const present = (among: readonly number[] = [...rows.keys()]): number[] => among.filter((i) => isPresent(rows[i]!));
-  const names = (want: ReadonlySet<number>): string[] | null =>
-    present().every((i) => want.has(i)) ? null : [...want].sort((a, b) => a - b).map((i) => rows[i]!.name);
-  const show = (want: Iterable<number>): void => actions.show(names(new Set(want)));
+  /** Names to show; with `rest`, masks still to come are among them as they were. */
+  const names = (want: ReadonlySet<number>, rest: boolean): string[] | null => {
+    const unread = labels?.complete === false ? rows.filter((row) => row.status === "" && row.volume_ml === null) : [];
+    const later = unread.map((row) => row.name).filter((name) => rest && (everything || awaited.has(name)));
+    if (later.length === unread.length && present().every((i) => want.has(i))) return null;
+    return [...[...want].sort((a, b) => a - b).map((i) => rows[i]!.name), ...later];
+  };
+  const send = (found: string[] | null): void => {
+    awaited = new Set(found ?? []);
+    actions.show(found);
+  };
+  const show = (want: Iterable<number>, rest: boolean): void => send(names(new Set(want), rest));
   const toggle = (some: readonly number[]): void => {
     const hide = new Set(some);
-    show(some.every((i) => shown.has(i)) ? [...shown].filter((i) => !hide.has(i)) : [...shown, ...some]);
+    show(some.every((i) => shown.has(i)) ? [...shown].filter((i) => !hide.has(i)) : [...shown, ...some], true);
   };
   const solo = (some: readonly number[]): void => {
     if (shown.size === some.length && some.every((i) => shown.has(i))) {
-      actions.show(beforeSolo);
+      send(beforeSolo);
       return;
     }
-    beforeSolo = names(shown);
-    show(some);
+    beforeSolo = names(shown, true);
+    show(some, false);
   };
 
   // ---- the page with the structures ------------------------------------------------------------
@@ -73,20 +86,21 @@ export function panel(actions: PanelActions): Panel {
     if (id === "shown") kept = shown;
     build();
   });
+  const isFiltered = (): boolean => present(indices).length < present().length;
   const act = (name: string, title: string, run: () => void): HTMLButtonElement => {
     const button = h("button", { class: "xp-act", "data-does": name, title });
     button.addEventListener("click", run);
     return button;
   };
-  const only = act("only", "Hide all but the listed ones", () => show(present(indices)));
-  const all = act("show", "Show the listed ones too", () => show([...shown, ...present(indices)]));
+  const only = act("only", "Hide all but the listed ones", () => show(present(indices), false));
+  const all = act("show", "Show the listed ones too", () => (isFiltered() ? show([...shown, ...present(indices)], true) : send(null)));
   const none = act("hide", "Hide the listed ones", () => {
     const gone = new Set(indices);
-    show([...shown].filter((i) => !gone.has(i)));
+    show([...shown].filter((i) => !gone.has(i)), isFiltered());
   });
   const invert = act("invert", "Show the listed ones that are hidden, and hide those that are shown", () => {
     const turned = new Set(indices);
-    show([...[...shown].filter((i) => !turned.has(i)), ...present(indices).filter((i) => !shown.has(i))]);
+    show([...[...shown].filter((i) => !turned.has(i)), ...present(indices).filter((i) => !shown.has(i))], isFiltered());
   });
   invert.textContent = "Invert";
   const acts = h("div", { class: "xp-panel-acts", role: "toolbar", "aria-label": "Show and hide" }, only, all, none, invert);
@@ -138,7 +152,7 @@ export function panel(actions: PanelActions): Panel {
       return note(`Not among these; ${found === 1 ? "one is" : `${found} are`} in the whole list.`, button(`Look through all ${rows.length}`, listAll("all")), clear);
     }
     if (labels.complete === false && !present().length) return note(`Reading masks …`);
-    if (preset === "shown" && present().length) return note("No structure is shown.", button("Show all", () => actions.show(null)));
+    if (preset === "shown" && present().length) return note("No structure is shown.", button("Show all", () => send(null)));
     if (preset !== "present" && preset !== "all" && present().length) return note("This case has none of these.", button("List what it has", listAll("present")));
     const empty = rows.filter((row) => row.status === "absent").length;
     const whole = rows.length ? [button(`List all ${rows.length}`, listAll("all"))] : [];
@@ -163,7 +177,7 @@ export function panel(actions: PanelActions): Panel {
     const there = present();
     bar.update(presetsOf(rows, preset), preset);
     const these = present(indices);
-    const filtered = these.length < there.length;
+    const filtered = isFiltered();
     const on = these.filter((i) => shown.has(i)).length;
     const rename = (b: HTMLButtonElement, text: string): void => {
       if (b.textContent !== text) b.textContent = text;
@@ -174,7 +188,7 @@ export function panel(actions: PanelActions): Panel {
     only.hidden = !filtered;
     // Not `disabled`: a button that was just pressed keeps the focus.
     only.setAttribute("aria-disabled", String(!these.length || (on === these.length && shown.size === on)));
-    all.setAttribute("aria-disabled", String(on === these.length));
+    all.setAttribute("aria-disabled", String(on === these.length && (filtered || everything)));
     none.setAttribute("aria-disabled", String(on === 0));
     invert.setAttribute("aria-disabled", String(!these.length));
     acts.hidden = !there.length;
@@ -248,8 +262,9 @@ export function panel(actions: PanelActions): Panel {
       reading.textContent = count === null ? "" : `Reading masks … ${count} so far`;
       build();
     },
-    setShown(next) {
+    setShown(next, all = present().every((i) => next.has(i))) {
       shown = next;
+      everything = all;
       const grown = preset === "shown" && [...next].some((i) => !kept.has(i));
       if (grown) {
         kept = new Set([...kept, ...next]);
