@@ -78,7 +78,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       const bright = labels.structures.findIndex((row) => row.name === hovered);
       if (bright >= 0 && shown.has(bright)) rgb[bright] = rgb[bright]!.map((c) => Math.round(c + (255 - c) * 0.55)) as Rgb;
       colors = setColors(labels, shown, rgb);
-      side.setShown(shown);
+      side.setShown(shown, !model.get("structures"));
     } else colors = [];
     invalidate();
   };
