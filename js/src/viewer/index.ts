@@ -8,7 +8,6 @@ import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
 import { actions } from "./actions";
 import { bar } from "./bar";
-import { facts } from "./facts";
 import { clampVoxel, middle, toVoxel } from "./geometry";
 import { bindKeys, helpCard } from "./keys";
 import { measures } from "./measure";
@@ -47,8 +46,6 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     focus: () => planes.el.focus({ preventScroll: true }),
     failed: (message) => planes.notice(message),
   });
-  const about = facts();
-  space.el.append(about.el);
   const planes = stage(view, cuts, drawn, space);
   const help = helpCard(() => planes.el);
   planes.el.append(told.card, help.el);
@@ -95,7 +92,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const relook = (): void => {
     const [colors, opacities] = [ownColors(model.get("colors")), ownOpacities(model.get("opacities"))];
     view.look = makeLook(view, model.get("structures"), colors, opacities);
-    side.setShown(view.look.shown);
+    side.setShown(view.look.shown, !model.get("structures"));
     redraw();
   };
   const onStyle = (): void => {
@@ -165,7 +162,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     planes.note(view.scene || busy ? busy : failed, busy !== "");
     if (!view.labels) side.setLabels(null, busy);
   };
-  const onFacts = (): void => about.show(model.get("facts"));
+  const onFacts = (): void => side.setFacts(model.get("facts"));
 
   // ---- hands -----------------------------------------------------------------------------------
   const act = actions({

@@ -1,11 +1,19 @@
-// The list of structures: what is shown, how large it is, whether it is whole.
+// Beside the slices: the list of structures and what is shown of them, and what is known of the case.
+import "./panel.css";
 import { h } from "../shared/dom";
+import { about } from "./about";
+import { structureList } from "./list";
+import { picker } from "./picker";
+import { listed, presetBar, presetsOf } from "./presets";
+import { roving } from "./roving";
 import { isPresent, type Labels, type StructureRow } from "./scene";
+import { bounded, fullName, inWords } from "./words";
 
 export interface PanelActions {
   /** Rows to show; null for all that are present. */
   show(names: string[] | null): void;
   hover(name: string | null): void;
+  /** null: back to the table's. */
   color(name: string, color: string | null): void;
   opacity(name: string, value: number): void;
   go(name: string, to: "centre" | "largest" | "next" | "previous"): void;
@@ -14,204 +22,273 @@ export interface PanelActions {
 export interface Panel {
   el: HTMLElement;
   setLabels(labels: Labels | null, busy: string): void;
-  setShown(shown: ReadonlySet<number>): void;
+  /** `everything`: no choice was made, so that masks still to come are shown too. */
+  setShown(shown: ReadonlySet<number>, everything?: boolean): void;
   setHovered(rows: ReadonlySet<number>): void;
+  /** The user's own colours and opacities, by structure. */
   setStyle(colors: ReadonlyMap<string, string>, opacities: ReadonlyMap<string, number>): void;
+  /** Label, value and note of what is known of the case. */
+  setFacts(rows: [string, string, string][]): void;
 }
 
-type Preset = "Present" | "Left" | "Right" | "All";
-
-const STATUS: Record<string, string> = {
-  complete: "complete",
-  cut_off: "cut off",
-  absent: "absent",
-  missing: "missing",
-  unreadable: "unreadable",
-};
-
-const volume = (row: StructureRow): string => {
-  if (row.volume_ml === null) return "–";
-  if (!isPresent(row)) return "";
-  return row.volume_ml >= 100 ? row.volume_ml.toFixed(0) : row.volume_ml >= 10 ? row.volume_ml.toFixed(1) : row.volume_ml.toFixed(2);
-};
+const NONE: readonly StructureRow[] = [];
 
 export function panel(actions: PanelActions): Panel {
-  const search = h("input", {
-    class: "xp-input", type: "search", placeholder: "Find a structure", "aria-label": "Find a structure",
-  });
-  const presets = h("div", { class: "xp-presets", role: "group", "aria-label": "Which structures are listed" });
-  const list = h("div", { class: "xp-list", role: "list", "aria-label": "Structures" });
-  const el = h("div", { class: "xp-panel" }, h("div", { class: "xp-panel-head" }, search, presets), list);
-
   let labels: Labels | null = null;
+  let rows = NONE;
   let busy = "";
+  let preset = "present";
   let shown: ReadonlySet<number> = new Set();
-  let preset: Preset = "Present";
-  let own: ReadonlyMap<string, string> = new Map();
-  const folded = new Set<string>();
-  let rows = new Map<number, HTMLElement>();
-  let groups = new Map<string, HTMLElement>();
+  let hovered: ReadonlySet<number> = new Set();
+  let pointed: number | null = null;
+  let everything = true;
+  /** Masks that are not read yet and will be shown. */
+  let awaited: ReadonlySet<string> = new Set();
+  /** What "Shown" lists, though some of it was hidden since. */
+  let kept: ReadonlySet<number> = new Set();
+  let indices: readonly number[] = [];
+  /** What was shown before one was shown alone. */
+  let beforeSolo: string[] | null = null;
+  let colors: ReadonlyMap<string, string> = new Map();
+  let opacities: ReadonlyMap<string, number> = new Map();
 
-  const listed = (): number[] => {
-    if (!labels) return [];
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    return labels.structures.flatMap((row, i) => {
-      const text = `${row.name} ${row.label} ${row.group} ${row.side === "L" ? "left" : row.side === "R" ? "right" : ""}`;
-      if (!words.every((word) => text.toLowerCase().includes(word))) return [];
-      if (preset === "All" || words.length) return [i];
-      if (!isPresent(row) && row.status !== "unreadable") return [];
-      return preset === "Present" || row.side === preset[0] ? [i] : [];
-    });
+  // ---- what is shown ---------------------------------------------------------------------------
+  const present = (among: readonly number[] = [...rows.keys()]): number[] => among.filter((i) => isPresent(rows[i]!));
+  /** Names to show; with `rest`, masks still to come are among them as they were. */
+  const names = (want: ReadonlySet<number>, rest: boolean): string[] | null => {
+    const unread = labels?.complete === false ? rows.filter((row) => row.status === "" && row.volume_ml === null) : [];
+    const later = unread.map((row) => row.name).filter((name) => rest && (everything || awaited.has(name)));
+    if (later.length === unread.length && present().every((i) => want.has(i))) return null;
+    return [...[...want].sort((a, b) => a - b).map((i) => rows[i]!.name), ...later];
   };
-
-  const setShown = (want: ReadonlySet<number>): void => {
-    if (!labels) return;
-    const present = labels.structures.flatMap((row, i) => (isPresent(row) ? [i] : []));
-    actions.show(present.every((i) => want.has(i)) ? null : [...want].sort((a, b) => a - b).map((i) => labels!.structures[i]!.name));
+  const send = (found: string[] | null): void => {
+    awaited = new Set(found ?? []);
+    actions.show(found);
   };
-  const toggle = (indices: number[]): void => {
-    const want = new Set(shown);
-    const on = !indices.every((i) => want.has(i));
-    for (const i of indices) on ? want.add(i) : want.delete(i);
-    setShown(want);
+  const show = (want: Iterable<number>, rest: boolean): void => send(names(new Set(want), rest));
+  const toggle = (some: readonly number[]): void => {
+    const hide = new Set(some);
+    show(some.every((i) => shown.has(i)) ? [...shown].filter((i) => !hide.has(i)) : [...shown, ...some], true);
   };
-  const solo = (i: number): void => {
-    if (shown.size === 1 && shown.has(i)) actions.show(null);
-    else setShown(new Set([i]));
-  };
-
-  const rowOf = (i: number): HTMLElement => {
-    const row = labels!.structures[i]!;
-    const name = row.side ? `${row.label} ${row.side === "L" ? "left" : "right"}` : row.label;
-    const present = isPresent(row);
-    const chip = h("span", { class: "xp-chip-color", style: `background:${own.get(row.name) ?? row.color}` });
-    const go = h(
-      "button",
-      { class: "xp-name", title: present ? `${row.name}: go there` : row.name, disabled: !present },
-      chip, h("span", { class: "xp-text" }, row.label), h("span", { class: "xp-side" }, row.side),
-    );
-    go.addEventListener("click", (event) => (event.altKey ? solo(i) : actions.go(row.name, "centre")));
-    const eye = h("button", {
-      class: "xp-eye", role: "switch", "aria-checked": "false", disabled: !present,
-      "aria-label": `Show ${name}`, title: "Show or hide; with Alt, only this one",
-    });
-    eye.addEventListener("click", (event) => (event.altKey ? solo(i) : toggle([i])));
-    const el = h(
-      "div",
-      { class: "xp-structure", role: "listitem", "data-structure": row.name },
-      go,
-      h("span", { class: "xp-volume xp-n", title: "Volume in ml" }, volume(row)),
-      h("span", { class: `xp-status xp-status-${row.status}` }, STATUS[row.status] ?? ""),
-      eye,
-    );
-    el.addEventListener("pointerenter", () => actions.hover(row.name));
-    el.addEventListener("pointerleave", () => actions.hover(null));
-    return el;
+  const solo = (some: readonly number[]): void => {
+    if (shown.size === some.length && some.every((i) => shown.has(i))) {
+      send(beforeSolo);
+      return;
+    }
+    beforeSolo = names(shown, true);
+    show(some, false);
   };
 
-  const groupOf = (group: string, indices: number[]): HTMLElement[] => {
-    const open = !folded.has(group) || search.value !== "";
-    const fold = h("button", { class: "xp-fold", "aria-expanded": String(open) }, group, h("span", { class: "xp-count xp-n" }, String(indices.length)));
-    fold.addEventListener("click", () => {
-      folded.has(group) ? folded.delete(group) : folded.add(group);
-      build();
-    });
-    const eye = h("button", { class: "xp-eye", role: "switch", "aria-label": `Show all of ${group}`, title: "Show or hide the group" });
-    const present = indices.filter((i) => isPresent(labels!.structures[i]!));
-    eye.disabled = !present.length;
-    eye.addEventListener("click", () => toggle(present));
-    eye.dataset["members"] = present.join(" ");
-    groups.set(group, eye);
-    const members = open ? indices.map((i) => {
-      const el = rowOf(i);
-      rows.set(i, el);
-      return el;
-    }) : [];
-    return [h("div", { class: "xp-group" }, fold, eye), ...members];
+  // ---- the page with the structures ------------------------------------------------------------
+  const search = h("input", { class: "xp-input xp-search", type: "search", placeholder: "Find a structure", "aria-label": "Find a structure" });
+  const bar = presetBar((id) => {
+    preset = id;
+    if (id === "shown") kept = shown;
+    build();
+  });
+  const isFiltered = (): boolean => present(indices).length < present().length;
+  const act = (name: string, title: string, run: () => void): HTMLButtonElement => {
+    const button = h("button", { class: "xp-act", "data-does": name, title });
+    button.addEventListener("click", run);
+    return button;
   };
+  const only = act("only", "Hide all but the listed ones", () => show(present(indices), false));
+  const all = act("show", "Show the listed ones too", () => (isFiltered() ? show([...shown, ...present(indices)], true) : send(null)));
+  const none = act("hide", "Hide the listed ones", () => {
+    const gone = new Set(indices);
+    show([...shown].filter((i) => !gone.has(i)), isFiltered());
+  });
+  const invert = act("invert", "Show the listed ones that are hidden, and hide those that are shown", () => {
+    const turned = new Set(indices);
+    show([...[...shown].filter((i) => !turned.has(i)), ...present(indices).filter((i) => !shown.has(i))], isFiltered());
+  });
+  invert.textContent = "Invert";
+  const acts = h("div", { class: "xp-panel-acts", role: "toolbar", "aria-label": "Show and hide" }, only, all, none, invert);
+  const actStops = roving(acts, "button");
+  const card = picker({ color: actions.color, opacity: actions.opacity });
+  const list = structureList({
+    toggle,
+    solo,
+    go: (i, to) => actions.go(rows[i]!.name, to),
+    hover(i) {
+      pointed = i;
+      actions.hover(i === null ? null : rows[i]!.name);
+      tell();
+    },
+    style(i, chip) {
+      if (card.name() === rows[i]!.name) card.close(true);
+      else {
+        restyle(i);
+        card.open(rows[i]!, chip);
+      }
+    },
+    leave: () => search.focus(),
+  });
+  const reading = h("div", { class: "xp-reading xp-n", role: "status" });
+  const foot = h("div", { class: "xp-panel-foot xp-n" });
+  const restyle = (i: number): void => card.update(rows[i]!, colors.get(rows[i]!.name), opacities.get(rows[i]!.name));
 
-  const empty = (): string => {
-    if (busy) return `${busy} …`;
-    if (!labels) return "The structures of the open case are listed here.";
-    if (search.value) return "No structure of this name.";
-    const empty = labels.structures.filter((row) => row.status === "absent").length;
-    return empty ? `No structure in this case: ${empty === 1 ? "its one mask is" : `all ${empty} masks are`} empty.` : "This case has no masks.";
+  const button = (text: string, run: () => void): HTMLElement => {
+    const b = h("button", { class: "xp-btn" }, text);
+    b.addEventListener("click", run);
+    return b;
+  };
+  const listAll = (id: string) => (): void => {
+    preset = id;
+    build();
+    list.focus();
+  };
+  const nothing = (): HTMLElement => {
+    const note = (text: string, ...more: HTMLElement[]): HTMLElement => h("div", { class: "xp-empty" }, h("p", {}, text), ...more);
+    if (!labels) return note(busy ? `${busy} …` : "The structures of the open case are listed here.");
+    if (search.value.trim()) {
+      const found = listed(rows, "all", search.value, kept).length;
+      const clear = button("Clear the search", () => {
+        search.value = "";
+        build();
+        search.focus();
+      });
+      if (!found) return note(`No structure of this name: “${bounded(search.value.trim(), 60)}”.`, clear);
+      return note(`Not among these; ${found === 1 ? "one is" : `${found} are`} in the whole list.`, button(`Look through all ${rows.length}`, listAll("all")), clear);
+    }
+    if (labels.complete === false && !present().length) return note(`Reading masks …`);
+    if (preset === "shown" && present().length) return note("No structure is shown.", button("Show all", () => send(null)));
+    if (preset !== "present" && preset !== "all" && present().length) return note("This case has none of these.", button("List what it has", listAll("present")));
+    const empty = rows.filter((row) => row.status === "absent").length;
+    const whole = rows.length ? [button(`List all ${rows.length}`, listAll("all"))] : [];
+    return note(empty ? `No structure in this case: ${empty === 1 ? "its one mask is" : `all ${empty} masks are`} empty.` : "This case has no masks.", ...whole);
   };
 
   const build = (): void => {
-    const focused = (list.contains(document.activeElement) && (document.activeElement as HTMLElement).ariaLabel) || null;
-    rows = new Map();
-    groups = new Map();
-    const byGroup = new Map<string, number[]>();
-    for (const i of listed()) {
-      const group = labels!.structures[i]!.group;
-      byGroup.set(group, [...(byGroup.get(group) ?? []), i]);
-    }
-    const parts = [...byGroup].flatMap(([group, indices]) => groupOf(group, indices));
-    list.replaceChildren(...(parts.length ? parts : [h("div", { class: "xp-empty" }, empty())]));
-    if (focused) list.querySelector<HTMLElement>(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
-    buildPresets();
+    indices = listed(rows, preset, search.value, kept);
+    list.draw({ rows, indices, shown, unfold: search.value.trim() !== "", note: indices.length ? null : nothing() });
     mark();
+    const open = rows.findIndex((row) => row.name === card.name() && isPresent(row));
+    if (card.name() === null) return;
+    if (open < 0) card.close(false);
+    else {
+      restyle(open);
+      card.follow(list.chip(open));
+    }
   };
 
-  const buildPresets = (): void => {
-    const present = labels?.structures.filter(isPresent).length ?? 0;
-    const button = (text: string, pressed: boolean, act: () => void): HTMLElement => {
-      const b = h("button", { class: "xp-preset", "aria-pressed": String(pressed) }, text);
-      b.addEventListener("click", act);
-      return b;
-    };
-    const pick = (name: Preset, text = name as string): HTMLElement =>
-      button(text, preset === name, () => {
-        preset = name;
-        build();
-      });
-    const act = (text: string, run: () => void): HTMLElement => {
-      const b = h("button", { class: "xp-preset xp-act" }, text);
-      b.addEventListener("click", run);
-      return b;
-    };
-    presets.replaceChildren(
-      pick("Present", `Present ${present}`), pick("Left"), pick("Right"), pick("All"),
-      act("Show", () => setShown(new Set([...shown, ...listed().filter((i) => isPresent(labels!.structures[i]!))]))),
-      act("Hide", () => {
-        const gone = new Set(listed());
-        setShown(new Set([...shown].filter((i) => !gone.has(i))));
-      }),
-    );
-  };
-
+  /** What changes as structures are shown and hidden. */
   const mark = (): void => {
-    for (const [i, row] of rows) {
-      row.querySelector(".xp-eye")!.setAttribute("aria-checked", String(shown.has(i)));
-      row.classList.toggle("xp-off", !shown.has(i));
-    }
-    for (const eye of groups.values()) {
-      const members = (eye.dataset["members"] ?? "").split(" ").filter(Boolean).map(Number);
-      const on = members.filter((i) => shown.has(i)).length;
-      eye.setAttribute("aria-checked", on === 0 ? "false" : on === members.length ? "true" : "mixed");
-    }
+    const there = present();
+    bar.update(presetsOf(rows, preset), preset);
+    const these = present(indices);
+    const filtered = isFiltered();
+    const on = these.filter((i) => shown.has(i)).length;
+    const rename = (b: HTMLButtonElement, text: string): void => {
+      if (b.textContent !== text) b.textContent = text;
+    };
+    rename(only, "Show only these");
+    rename(all, filtered ? "Show" : "Show all");
+    rename(none, filtered ? "Hide" : "Hide all");
+    only.hidden = !filtered;
+    // Not `disabled`: a button that was just pressed keeps the focus.
+    only.setAttribute("aria-disabled", String(!these.length || (on === these.length && shown.size === on)));
+    all.setAttribute("aria-disabled", String(on === these.length && (filtered || everything)));
+    none.setAttribute("aria-disabled", String(on === 0));
+    invert.setAttribute("aria-disabled", String(!these.length));
+    acts.hidden = !there.length;
+    actStops.refresh();
+    tell();
+  };
+
+  const tell = (): void => {
+    const some = pointed !== null && rows[pointed] ? [pointed] : [...hovered].filter((i) => rows[i]);
+    let text = "";
+    if (some.length === 1) text = inWords(rows[some[0]!]!);
+    else if (some.length) text = some.slice(0, 8).map((i) => fullName(rows[i]!)).join(" + ");
+    else if (rows.length) text = `${shown.size} of ${present().length} shown`;
+    if (foot.textContent === text) return;
+    foot.textContent = text;
+    foot.title = text;
   };
 
   search.addEventListener("input", build);
+  search.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+    event.preventDefault();
+    list.focus();
+  });
+  list.el.addEventListener("scroll", () => {
+    const open = rows.findIndex((row) => row.name === card.name());
+    if (open >= 0) card.follow(list.chip(open));
+  }, { passive: true });
+
+  // ---- the two pages ---------------------------------------------------------------------------
+  const known = about();
+  const id = `xp-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`;
+  const structures = h("div", { class: "xp-panel-page", role: "tabpanel", id: `${id}-list`, "aria-label": "Structures" },
+    h("div", { class: "xp-panel-head" }, search, bar.el, acts), list.el, reading, foot);
+  const facts = h("div", { class: "xp-panel-page", role: "tabpanel", id: `${id}-about`, "aria-label": "About this case", tabindex: 0, hidden: true }, known.el);
+  const tab = (text: string, page: HTMLElement): HTMLButtonElement => {
+    const b = h("button", { class: "xp-panel-tab", role: "tab", "aria-selected": String(!page.hidden), "aria-controls": page.id }, text);
+    b.addEventListener("click", () => choose(b));
+    return b;
+  };
+  const tabs = [tab("Structures", structures), tab("About", facts)] as const;
+  const choose = (chosen: HTMLElement): void => {
+    card.close(false);
+    [structures, facts].forEach((page, i) => {
+      page.hidden = tabs[i] !== chosen;
+      tabs[i]!.setAttribute("aria-selected", String(!page.hidden));
+    });
+  };
+  const tabList = h("div", { class: "xp-panel-tabs", role: "tablist", "aria-label": "Beside the slices" }, ...tabs);
+  roving(tabList, "[role=tab]", choose).refresh();
+  const el = h("div", { class: "xp-panel" }, tabList, structures, facts, card.el);
+  // Keys pressed in the list are meant for the list, not for the slices or the notebook.
+  el.addEventListener("keydown", (event) => event.stopPropagation());
+
   build();
   return {
     el,
     setLabels(next, why) {
+      const byName = new Map((next?.structures ?? NONE).map((row, i) => [row.name, i]));
+      const moved = (some: ReadonlySet<number>): Set<number> => new Set([...some].flatMap((i) => byName.get(rows[i]?.name ?? "") ?? []));
+      if (next?.key !== labels?.key) beforeSolo = null;
+      // Until they are told anew: the same structures, in their new places.
+      [shown, kept, hovered] = [moved(shown), moved(kept), new Set()];
+      list.setHovered(hovered);
+      pointed = pointed === null ? null : (byName.get(rows[pointed]?.name ?? "") ?? null);
       labels = next;
+      rows = next?.structures ?? NONE;
       busy = why;
+      const count = next?.complete === false ? new Set(next.sets.flat()).size : null;
+      reading.hidden = count === null;
+      reading.textContent = count === null ? "" : `Reading masks … ${count} so far`;
       build();
     },
-    setShown(next) {
+    setShown(next, all = present().every((i) => next.has(i))) {
       shown = next;
-      mark();
+      everything = all;
+      const grown = preset === "shown" && [...next].some((i) => !kept.has(i));
+      if (grown) {
+        kept = new Set([...kept, ...next]);
+        build();
+      } else {
+        list.setShown(next);
+        mark();
+      }
     },
-    setHovered(hovered) {
-      for (const [i, row] of rows) row.classList.toggle("xp-hovered", hovered.has(i));
+    setHovered(next) {
+      hovered = next;
+      list.setHovered(next);
+      tell();
     },
-    setStyle(colors) {
-      own = colors;
-      build();
+    setStyle(nextColors, nextOpacities) {
+      colors = nextColors;
+      opacities = nextOpacities;
+      list.setStyle(colors, opacities);
+      const open = rows.findIndex((row) => row.name === card.name());
+      if (open >= 0) restyle(open);
+    },
+    setFacts(next) {
+      const problems = known.show(next);
+      tabs[1].replaceChildren("About", ...(problems ? [h("span", { class: "xp-marks", title: `${problems} noted` }, `! ${problems}`)] : []));
     },
   };
 }
