@@ -14,7 +14,9 @@ from explorer.dataset import Dataset
 from explorer.errors import QueryError
 from explorer.selection import LAYOUTS, Selection
 from explorer.structures import in_order
+from explorer.surface_cache import surface_cache
 from explorer.tables import column_label
+from explorer.views import space
 from explorer.views.slices import Picture, Shelf, axis_letters, check_request, picture, structure_rows
 from explorer.views.view import STATIC, Answer, Message, View, kernel_loop
 from explorer.volume import read_image, read_masks
@@ -36,6 +38,10 @@ class Viewer(View):
         Whose case, point, structures, window and layout are shown, and changed from here.
     dataset
         Where the images are read.
+    memory_bytes
+        For cases that were open before.
+    store
+        Folder of the index, beside which surfaces are kept, or None for the default.
 
     Attributes
     ----------
@@ -58,11 +64,19 @@ class Viewer(View):
     point = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     structures = traitlets.List(traitlets.Unicode(), default_value=None, allow_none=True).tag(sync=True)
 
-    def __init__(self, selection: Selection, dataset: Dataset, *, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        dataset: Dataset,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        store: str | None = None,
+    ) -> None:
         super().__init__()
         self.selection = selection
         self.dataset = dataset
         self._shelf = Shelf(memory_bytes)
+        self._space = space.handlers(space.Surfaces(surface_cache(dataset, store)), self._asked)
         self._picture: Picture | None = None
         self._opened = 0
         self._task: asyncio.Task[None] | None = None
@@ -78,7 +92,7 @@ class Viewer(View):
 
     def handlers(self) -> Mapping[str, Callable[[Message], Answer | None]]:
         """Return what answers the browser's requests."""
-        return {"slices": self._slices, "locate": self._locate, "step": self._step}
+        return {"slices": self._slices, "locate": self._locate, "step": self._step, **self._space}
 
     def _pull(self, name: str, own: str) -> None:
         value = getattr(self.selection, name)
@@ -103,6 +117,16 @@ class Viewer(View):
         if message.get("compress") is True:
             buffers = [zlib.compress(buffer, 1) for buffer in buffers]
         return {}, buffers
+
+    def _asked(self, message: Message) -> tuple[Picture | None, str]:
+        """Return the open case that a message is about, and a text that names its masks as they are."""
+        shown = self._picture
+        if shown is None or message.get("scene") != self.scene.get("key"):
+            raise QueryError("This case is no longer open.")
+        if message.get("layer", "labels") != "labels":
+            raise QueryError(f"No layer {message.get('layer')!r:.100} of surfaces.")
+        case = self.dataset[self.scene["case"]]
+        return shown, "\0".join((case.id, case.signature(), self.selection.mask_set))
 
     def _locate(self, message: Message) -> None:
         if self._picture is not None:
