@@ -2,10 +2,11 @@
 import type { AnyModel, Render } from "@anywidget/types";
 import "../shared/theme.css";
 import "./viewer.css";
+import "./space.css";
 import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
 import { bar } from "./bar";
-import { parseColor, setColors, windowTable, type Rgb } from "./composite";
+import { paintImage, parseColor, setColors, windowTable, type Rgb } from "./composite";
 import { facts } from "./facts";
 import { AXES, clampVoxel, middle, millimetres, toVoxel, toWorld } from "./geometry";
 import { bindKeys, helpCard } from "./keys";
@@ -13,6 +14,7 @@ import { panel } from "./panel";
 import { bindPointer, type Pointed } from "./pointer";
 import { isPresent, PLANES, shownRows, type Labels, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import { slices } from "./slices";
+import { spaceTile } from "./space";
 import { tile } from "./tile";
 
 const POINT_DELAY_MS = 80;
@@ -42,6 +44,17 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const empty = h("div", { class: "xp-note" });
   const planes = h("div", { class: "xp-planes", tabindex: 0, role: "application", "aria-label": "Slices of the open case; press ? for the keys" },
     ...[...tiles.values()].map((t) => t.el), info.el, empty, help);
+  const solid = spaceTile(kernel, {
+    moveTo: (at) => moveTo(at),
+    hover: (row) => {
+      hover(row === null ? null : (labels?.structures[row]?.name ?? null));
+      side.setHovered(new Set(row === null ? [] : [row]));
+    },
+    maximise: () => setLayout(model.get("layout_name") === "3d" ? "grid" : "3d"),
+    focus: () => planes.focus({ preventScroll: true }),
+    failed: (message) => controls.say(message),
+  });
+  info.el.replaceWith(solid.el);
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -68,7 +81,33 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
         ids: slice_.labels(plane, indexOf(plane)),
       });
     }
+    if (solid.el.offsetParent) {
+      const hoveredRow = labels?.structures.findIndex((row) => row.name === hovered) ?? -1;
+      solid.draw({
+        scene, labels, shown, voxel, options,
+        colors: labels?.structures.map((row) => parseColor(row.color)) ?? [],
+        opacities: labels?.structures.map(() => 1) ?? [],
+        hovered: hoveredRow < 0 ? null : hoveredRow,
+        picture,
+      });
+    }
     controls.update(window_, model.get("layout_name"), options);
+  };
+  const pictures = new Map<Plane, HTMLCanvasElement>();
+  const picture = (plane: Plane): HTMLCanvasElement | null => {
+    const values = slice_.image(plane, indexOf(plane));
+    if (!values || !scene) return null;
+    const canvas = pictures.get(plane) ?? document.createElement("canvas");
+    pictures.set(plane, canvas);
+    const key = `${scene.key}/${indexOf(plane)}/${window_.join("/")}`;
+    if (canvas.dataset["key"] === key) return canvas;
+    canvas.dataset["key"] = key;
+    canvas.width = scene.shape[AXES[plane][0]]!;
+    canvas.height = scene.shape[AXES[plane][1]]!;
+    const data = new ImageData(canvas.width, canvas.height);
+    paintImage(values, table, data);
+    canvas.getContext("2d")!.putImageData(data, 0, 0);
+    return canvas;
   };
 
   const recolor = (): void => {
@@ -154,6 +193,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       onPoint();
     } else {
       for (const t of tiles.values()) t.clear();
+      solid.clear();
       controls.say("");
     }
     onLabels();
@@ -306,6 +346,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     cancelAnimationFrame(frame);
     clearTimeout(sending);
     disposeError();
+    solid.dispose();
     kernel.dispose();
   };
 }
