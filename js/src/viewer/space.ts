@@ -116,6 +116,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     }
     turned.turn(space.axes());
     space.render();
+    el.dataset["held"] = `${space.memory().geometries} ${space.memory().textures}`;
   };
 
   const say = (text: string, retry = false): void => {
@@ -326,8 +327,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
         if (!last) return;
         const voxel = toVoxel(last.scene, hit.at as Vec3);
         if (hit.name) {
-          // The surface lies between voxels: go to the one inside.
-          const inside = hit.at.map((x, i) => x - 0.4 * Math.min(...last!.scene.spacing) * hit.normal[i]!) as Vec3;
+          // The surface lies between voxels: go to the one inside, half a voxel further in.
+          const half = Math.hypot(...last.scene.spacing.map((mm, i) => mm * hit.normal[i]!)) / 2;
+          const inside = hit.at.map((x, i) => x - half * hit.normal[i]!) as Vec3;
           voxel.splice(0, 3, ...toVoxel(last.scene, inside));
         }
         on.moveTo(voxel.map(Math.round) as Vec3);
