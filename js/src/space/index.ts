@@ -1,6 +1,6 @@
 // The 3D picture: surfaces, slice planes and crosshair. A program of its own, loaded when 3D is first shown.
 import {
-  AmbientLight, Box3, BufferAttribute, BufferGeometry, CanvasTexture, Color, DirectionalLight, DoubleSide,
+  AmbientLight, BackSide, Box3, BufferAttribute, BufferGeometry, CanvasTexture, Color, DirectionalLight, DoubleSide,
   FrontSide, Group, LinearFilter, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, MeshPhongMaterial,
   Raycaster, Scene as Stage, SRGBColorSpace, Vector2, Vector3, WebGLRenderer,
 } from "three";
@@ -37,8 +37,10 @@ export interface Hit {
   name: string;
   /** RAS+ mm, on the surface. */
   at: Triple;
-  /** Outward. */
-  normal: Triple;
+  /** Away from the viewer. */
+  into: Triple;
+  /** How far it is from there through the structure, in mm. */
+  depth: number;
 }
 
 export interface Space {
@@ -66,6 +68,8 @@ export interface Space {
   dispose(): void;
 }
 
+type Surface = Mesh<BufferGeometry, MeshPhongMaterial>;
+
 const INK = 0x0b0d10;
 const CROSS = 0x4da3ff;
 const HIGHLIGHT = 0.3;
@@ -80,11 +84,19 @@ export function open(canvas: HTMLCanvasElement): Space | null {
   const view: Orbit = orbit();
   light(stage, view);
   const surfaces = new Group();
-  const kept = new Map<string, Mesh<BufferGeometry, MeshPhongMaterial>>();
+  const kept = new Map<string, Surface>();
   const planes = [0, 1, 2].map(slicePlane);
   const lines = crosshair();
   stage.add(surfaces, ...planes.map((p) => p.mesh), ...lines.all);
   const ray = new Raycaster();
+  /** Where the ray leaves a surface that it meets at a distance. */
+  const exit = (mesh: Surface, entered: number): number => {
+    const side = mesh.material.side;
+    mesh.material.side = BackSide;
+    const left = ray.intersectObject(mesh, false).find((hit) => hit.distance > entered);
+    mesh.material.side = side;
+    return left?.distance ?? entered;
+  };
 
   const drop = (name: string): void => {
     const mesh = kept.get(name);
@@ -138,9 +150,10 @@ export function open(canvas: HTMLCanvasElement): Space | null {
       ray.setFromCamera(new Vector2(2 * x - 1, 1 - 2 * y), view.camera);
       const targets = [...surfaces.children, ...planes.map((p) => p.mesh)].filter((mesh) => mesh.visible);
       const hit = ray.intersectObjects(targets, false)[0];
-      if (!hit?.face) return null;
-      const normal = hit.face.normal;
-      return { name: hit.object.name, at: hit.point.toArray() as Triple, normal: normal.toArray() as Triple };
+      if (!hit) return null;
+      const { object, point, distance } = hit as { object: Mesh; point: Vector3; distance: number };
+      const far = object.name ? exit(object as Surface, distance) : distance;
+      return { name: object.name, at: point.toArray() as Triple, into: ray.ray.direction.toArray() as Triple, depth: far - distance };
     },
     fit(box) {
       view.fit(bounds() ?? new Box3().setFromPoints(box.map((p) => new Vector3(...p))));

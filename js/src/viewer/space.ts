@@ -325,13 +325,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       },
       pick(hit) {
         if (!last) return;
-        const voxel = toVoxel(last.scene, hit.at as Vec3);
-        if (hit.name) {
-          // The surface lies between voxels: go to the one inside, half a voxel further in.
-          const half = Math.hypot(...last.scene.spacing.map((mm, i) => mm * hit.normal[i]!)) / 2;
-          const inside = hit.at.map((x, i) => x - half * hit.normal[i]!) as Vec3;
-          voxel.splice(0, 3, ...toVoxel(last.scene, inside));
-        }
+        // The surface lies between voxels: go in by a voxel, or to the middle of what is thinner.
+        const inward = Math.min(hit.depth / 2, Math.hypot(...last.scene.spacing.map((mm, i) => mm * hit.into[i]!)));
+        const voxel = toVoxel(last.scene, hit.at.map((x, i) => x + inward * hit.into[i]!) as Vec3);
         on.moveTo(voxel.map(Math.round) as Vec3);
       },
     });
