@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from explorer.cohort import Between, Cohort, Has, OneOf
     from explorer.dataset import Case, Dataset, open_dataset
     from explorer.index import build_index, open_index
+    from explorer.itk import open_in_itkwidgets
     from explorer.phantom import write_phantom
     from explorer.selection import Selection
+    from explorer.surface_files import export_surfaces
 
 _HOME = {
     "Between": "cohort",
@@ -26,7 +28,9 @@ _HOME = {
     "OneOf": "cohort",
     "Selection": "selection",
     "build_index": "index",
+    "export_surfaces": "surface_files",
     "open_dataset": "dataset",
+    "open_in_itkwidgets": "itk",
     "open_index": "index",
     "write_phantom": "phantom",
 }
@@ -41,7 +45,9 @@ __all__ = [
     "OneOf",
     "Selection",
     "build_index",
+    "export_surfaces",
     "open_dataset",
+    "open_in_itkwidgets",
     "open_index",
     "write_phantom",
 ]

@@ -117,6 +117,10 @@ class Case:
         """Return the bytes on disk of each structure's mask: the larger, the more there is in it."""
         return {entry.name.removesuffix(_SUFFIX): entry.size for _, entry in self._masks(mask_set)}
 
+    def mask_stamps(self, mask_set: str = REFERENCE) -> dict[str, str]:
+        """Return a text for each structure's mask that changes when its file does."""
+        return {e.name.removesuffix(_SUFFIX): f"{e.size} {e.stamp}" for _, e in self._masks(mask_set)}
+
     def masks_folder(self, mask_set: str = REFERENCE) -> str:
         """Return where masks of a set are looked for, for messages."""
         if mask_set == REFERENCE:

@@ -1,10 +1,10 @@
-// Bundles every src/<widget>/index.ts into ../explorer/static/<widget>.js and .css.
+// Bundles every src/<name>/index.ts into ../explorer/static/<name>.js, and .css where it has style sheets.
 import { context } from "esbuild";
 import { existsSync, readdirSync } from "node:fs";
 
-const widgets = readdirSync("src").filter((name) => existsSync(`src/${name}/index.ts`));
+const bundles = readdirSync("src").filter((name) => existsSync(`src/${name}/index.ts`));
 const build = await context({
-  entryPoints: Object.fromEntries(widgets.map((name) => [name, `src/${name}/index.ts`])),
+  entryPoints: Object.fromEntries(bundles.map((name) => [name, `src/${name}/index.ts`])),
   outdir: "../explorer/static",
   bundle: true,
   format: "esm",

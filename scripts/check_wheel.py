@@ -16,10 +16,18 @@ ALSO = [
 ]
 
 
+def built() -> list[str]:
+    """Return the names of all bundles: a program each, and a style sheet where it has one."""
+    found = []
+    for path in sorted(JS.glob("*/index.ts")):
+        styled = '.css";' in path.read_text("utf-8")
+        found += [f"{path.parent.name}.{kind}" for kind in (("js", "css") if styled else ("js",))]
+    return found
+
+
 def missing(wheel: Path) -> list[str]:
     """Return what should be in a wheel and is not."""
-    widgets = [path.parent.name for path in JS.glob("*/index.ts")]
-    wanted = [f"explorer/static/{name}.{kind}" for name in widgets for kind in ("js", "css")] + ALSO
+    wanted = [f"explorer/static/{name}" for name in built()] + ALSO
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
     # The type marker is empty by definition; nothing else may be.

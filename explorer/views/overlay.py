@@ -111,8 +111,10 @@ class Overlay:
         self._builder = LabelBuilder(grid.shape)
         self._places: dict[str, dict[str, Any]] = {}
         self._left: dict[str, int] = {}
+        self._stamps: dict[str, str] = {}
         try:
             self._left = case.mask_bytes(mask_set)
+            self._stamps = case.mask_stamps(mask_set)
             if not self._left and mask_set != "reference":
                 self.note = (
                     f"No masks of {mask_set!r} for {case.id}: looked at {case.masks_folder(mask_set)}."
@@ -217,6 +219,38 @@ class Overlay:
         for start in range(box[axis].start, box[axis].stop, step):
             part = _with(box, axis, slice(start, min(start + step, box[axis].stop)))
             yield part, self._inside(name, part)
+
+    def cropped(
+        self, name: str, stride: tuple[int, int, int] = (1, 1, 1)
+    ) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
+        """Return a structure within its bounding box, every so many voxels, and the box's low corner.
+
+        Returns
+        -------
+        tuple
+            Which of the voxels that were looked at are inside, shape (x, y, z); and the first of
+            them along each axis, in steps of `stride`.
+
+        Raises
+        ------
+        UnknownName
+            No mask of that name is in, or none of its voxels was looked at.
+        """
+        if name not in self.extents:
+            raise UnknownName("shown structure", name, self.extents)
+        box = self.extents[name].box
+        x, y, z = (-(-span.start // step) for span, step in zip(box, stride, strict=True))
+        i, j, k = (
+            slice(low * step, span.stop, step) for low, span, step in zip((x, y, z), box, stride, strict=True)
+        )
+        inside = self._inside(name, (i, j, k))
+        if not inside.any():
+            raise UnknownName("structure that is large enough to be drawn", name, ())
+        return np.ascontiguousarray(inside), (x, y, z)
+
+    def stamp(self, name: str) -> str:
+        """Return a text that changes with the file of a mask; it is of when the case was opened."""
+        return self._stamps.get(name, "")
 
     def _add(self, mask: Mask) -> None:
         self._builder.add(mask)

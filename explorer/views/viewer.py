@@ -1,5 +1,6 @@
 """The slice viewer: three planes of a case with its structures."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -11,9 +12,11 @@ from explorer.dataset import Dataset
 from explorer.errors import QueryError, UnknownName
 from explorer.selection import LAYOUTS, Selection
 from explorer.structures import in_order
+from explorer.surface_cache import surface_cache
+from explorer.views import space
 from explorer.views.facts import case_facts
 from explorer.views.opening import Opener
-from explorer.views.overlay import PLANES
+from explorer.views.overlay import PLANES, Overlay
 from explorer.views.picture import Picture
 from explorer.views.planning import Planner
 from explorer.views.reading import Step
@@ -39,6 +42,8 @@ class Viewer(View):
         Where the images are read.
     memory_bytes
         For cases that were open before or are read ahead; the open one may need more.
+    store
+        Folder of the index, beside which surfaces are kept, or None for the default.
 
     Attributes
     ----------
@@ -72,10 +77,18 @@ class Viewer(View):
     mask_set = traitlets.Unicode("reference").tag(sync=True)
     compare = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, selection: Selection, dataset: Dataset, *, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        dataset: Dataset,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        store: str | os.PathLike[str] | None = None,
+    ) -> None:
         super().__init__()
         self.selection = selection
         self.dataset = dataset
+        self._space = space.handlers(space.Surfaces(surface_cache(dataset, store)), self._masks_asked)
         self.mask_sets = list(dataset.mask_sets)
         self._picture: Picture | None = None
         self._opener = Opener(memory_bytes, self._show, self._fail, kernel_loop)
@@ -102,6 +115,7 @@ class Viewer(View):
             "window": self._window,
             "locate": self._locate,
             "step": self._step,
+            **self._space,
         }
 
     def close(self) -> None:
@@ -165,6 +179,11 @@ class Viewer(View):
         if self._picture is None or message.get("scene") != self.scene.get("key"):
             raise QueryError("This case is no longer open.")
         return self._picture
+
+    def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
+        """Return the masks that a message is about, and the case they are of."""
+        layer = text(message.get("layer", "labels"), "layer")
+        return self._asked(message).layer(layer), str(self.scene["case"])
 
     def _structure_of(self, message: Message) -> tuple[str, str]:
         return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")

@@ -4,6 +4,7 @@ import "../shared/theme.css";
 import "./viewer.css";
 import "./bar.css";
 import "./overlays.css";
+import "./space.css";
 import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
 import { actions } from "./actions";

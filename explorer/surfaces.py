@@ -1,0 +1,408 @@
+"""Surfaces of structures: smooth, closed, in RAS+ mm, and never more than a budget of triangles.
+
+A structure is brought to about as many faces as its budget asks for by counting its voxels in
+blocks, the finest axis first, so that thick slices keep all they have. *Surface nets* then put one
+vertex in each cell that the border passes and move it towards its neighbours, but never out of its
+cell: steps between slices melt, while a vessel of one voxel stays whole. Two structures that touch
+get the same vertices where they do. What smoothing takes off is given back along the normals, so
+that a surface encloses the volume of its voxels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import fast_simplification
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from explorer.errors import QueryError, UnknownName
+from explorer.grid import Grid
+
+TRIANGLES = 4_000
+"""Default budget of a surface."""
+
+MAX_TRIANGLES = 2_000_000
+"""Largest budget that may be asked for."""
+
+VERSION = 1
+"""Grows when the same voxels give another surface, so that kept ones are made anew."""
+
+_READ_VOXELS = 2**25
+_QUADS_PER_TRIANGLE = 0.65
+_ROUNDS = 14
+_FREEDOM = 0.4
+_SMALL = 400
+_TAUBIN = (0.5, -0.53) * 4
+_CODES = 65535
+_NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A closed surface of triangles; counter-clockwise when seen from outside.
+
+    Attributes
+    ----------
+    codes
+        Shape (n, 3): vertices in steps from the origin.
+    origin_mm, step_mm
+        Along x, y and z of the patient: ``vertex = origin + step * code``.
+    triangles
+        Shape (m, 3): rows of `codes`.
+    """
+
+    codes: NDArray[np.uint16]
+    origin_mm: tuple[float, float, float]
+    step_mm: tuple[float, float, float]
+    triangles: NDArray[np.uint32]
+
+    @property
+    def vertices_mm(self) -> NDArray[np.float32]:
+        """Vertices in RAS+ mm, shape (n, 3)."""
+        places: Floats = np.array(self.origin_mm) + self.codes * np.array(self.step_mm)
+        return places.astype(np.float32)
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume that is enclosed, by the divergence theorem."""
+        columns = self.vertices_mm.astype(np.float64).T
+        return _spanned(columns - columns.mean(axis=1, keepdims=True), list(self.triangles.T))[1] / 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Extents:
+    """Where each set of structures lies.
+
+    Attributes
+    ----------
+    stride
+        Every how many voxels were looked at, along x, y and z.
+    voxels
+        How many were found, by set.
+    low, high
+        Shape (sets, 3): first and last, in steps of `stride`.
+    """
+
+    stride: tuple[int, int, int]
+    voxels: NDArray[np.int64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+
+
+def extents(ids: NDArray[np.integer], grid: Grid) -> Extents:
+    """Find where each set of structures lies, in one pass.
+
+    A volume of more than 2**25 voxels is looked at in steps, those of the finest axis first.
+    """
+    stride = strides(grid)
+    seen = np.asfortranarray(ids[:: stride[0], :: stride[1], :: stride[2]])
+    found = cc3d.statistics(seen, no_slice_conversion=True)
+    boxes = np.asarray(found["bounding_boxes"], np.int64)
+    counts = np.asarray(found["voxel_counts"], np.int64)
+    return Extents(stride, counts, boxes[:, 0::2], boxes[:, 1::2])
+
+
+def strides(grid: Grid) -> tuple[int, int, int]:
+    """Return every how many voxels to look at along each axis, so that they are at most 2**25."""
+    stride = [1, 1, 1]
+    while np.prod([-(-n // s) for n, s in zip(grid.shape, stride, strict=True)]) > _READ_VOXELS:
+        stride[int(np.argmin(np.multiply(grid.spacing_mm, stride)))] *= 2
+    return stride[0], stride[1], stride[2]
+
+
+def surface(
+    ids: NDArray[np.integer],
+    sets: Sequence[Sequence[str]],
+    grid: Grid,
+    name: str,
+    *,
+    triangles: int = TRIANGLES,
+    where: Extents | None = None,
+) -> Surface:
+    """Make the surface of a structure; where it overlaps others it is whole.
+
+    Parameters
+    ----------
+    ids
+        Shape (x, y, z) of the grid: set of structures of each voxel.
+    sets
+        Structures of each set.
+    grid
+        Where the voxels lie.
+    name
+        The structure.
+    triangles
+        At most so many, 100 to `MAX_TRIANGLES`.
+    where
+        What `extents` returned, where many surfaces of one case are made.
+
+    Raises
+    ------
+    UnknownName
+        No voxel belongs to the structure.
+    QueryError
+        The budget is out of range.
+    """
+    where = extents(ids, grid) if where is None else where
+    inside, low = _crop(ids, sets, name, where)
+    return surface_of(inside, low, where.stride, grid, triangles=triangles)
+
+
+def surface_of(
+    inside: NDArray[np.bool_],
+    low: ArrayLike,
+    stride: tuple[int, int, int],
+    grid: Grid,
+    *,
+    triangles: int = TRIANGLES,
+) -> Surface:
+    """Make the surface of voxels that were looked at in steps.
+
+    Parameters
+    ----------
+    inside
+        Which voxels are inside, some at least.
+    low
+        The first of them along x, y and z of the grid, in steps.
+    stride
+        Every how many voxels were looked at.
+    grid
+        Where the voxels lie.
+    triangles
+        At most so many, 100 to `MAX_TRIANGLES`.
+
+    Raises
+    ------
+    QueryError
+        The budget is out of range.
+    """
+    if not 100 <= triangles <= MAX_TRIANGLES:
+        raise QueryError(f"A surface has 100 to {MAX_TRIANGLES:,} triangles; got {triangles!r:.50}.")
+    step = np.array(stride)
+    affine = grid.affine[:3, :3] * step
+    spacing = np.array(grid.spacing_mm) * step
+    volume_mm3 = float(np.count_nonzero(inside)) * abs(float(np.linalg.det(affine)))
+    quads_wanted = triangles * _QUADS_PER_TRIANGLE
+    while True:
+        factors = _factors(_faces(inside), spacing, inside.shape, quads_wanted)
+        cells, quads = _nets(_blocks(inside, factors))
+        centres = (cells * factors + (factors - 1) / 2 + np.asarray(low)) * step
+        points = centres @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+        found = _triangles(points, quads)
+        if np.linalg.det(affine) < 0:
+            found = found[:, ::-1]
+        points, found = _simplify(points, found, triangles)
+        if len(found) <= triangles or quads_wanted < 1:
+            break
+        quads_wanted /= 2  # no fewer triangles without tearing it: begin with a coarser one
+    if len(found) >= _SMALL:  # of a few voxels smoothing would leave nothing
+        points = _smoothed(points, found)
+    limit = float((spacing * factors).max()) / 2
+    return _packed(_grown(points, found, volume_mm3, limit), found)
+
+
+def _crop(
+    ids: NDArray[np.integer], sets: Sequence[Sequence[str]], name: str, where: Extents
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return the structure's voxels within its bounding box, and the box's low corner."""
+    has = np.array([name in members for members in sets])
+    rows = np.flatnonzero(has[: len(where.voxels)] & (where.voxels[: len(has)] > 0))
+    if not rows.size:
+        raise UnknownName("shown structure", name, {n for members in sets for n in members})
+    low, high = where.low[rows].min(axis=0), where.high[rows].max(axis=0) + 1
+    i, j, k = (slice(a * s, (b - 1) * s + 1, s) for a, b, s in zip(low, high, where.stride, strict=True))
+    return np.ascontiguousarray(has[ids[i, j, k]]), low
+
+
+def _faces(inside: NDArray[np.bool_]) -> Floats:
+    """Return how many faces across each axis lie between inside and outside."""
+    padded = np.pad(inside, 1)
+    return np.array(
+        [
+            np.count_nonzero(padded[1:] != padded[:-1]),
+            np.count_nonzero(padded[:, 1:] != padded[:, :-1]),
+            np.count_nonzero(padded[:, :, 1:] != padded[:, :, :-1]),
+        ],
+        float,
+    )
+
+
+def _factors(
+    faces: Floats, spacing_mm: Floats, shape: tuple[int, ...], quads_wanted: float
+) -> NDArray[np.int64]:
+    """Return the size of blocks that leaves about so many faces, as near to cubes as can be."""
+    factors = np.ones(3, np.int64)
+    while float((faces * factors).sum()) / factors.prod() > quads_wanted:
+        room = factors < np.maximum(1, np.array(shape) // 3)
+        if not room.any():
+            break
+        factors[int(np.argmin(np.where(room, spacing_mm * factors, np.inf)))] += 1
+    return factors
+
+
+def _blocks(inside: NDArray[np.bool_], factors: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which blocks of voxels are inside: those with the most, so many that the volume stays."""
+    total = int(factors.prod())
+    if total == 1:
+        return inside
+    counts: NDArray[np.integer] = np.pad(
+        inside.view(np.uint8), [(0, -n % f) for n, f in zip(inside.shape, factors, strict=True)]
+    )
+    for axis, factor in enumerate(factors.tolist()):
+        where = [slice(None)] * 3
+        parts = []
+        for first in range(factor):
+            where[axis] = slice(first, None, factor)
+            parts.append(counts[tuple(where)])
+        summed = parts[0].astype(np.uint32)
+        for part in parts[1:]:
+            summed += part
+        counts = summed
+    of = np.bincount(counts.ravel(), minlength=total + 1)
+    at_least = np.cumsum(of[::-1])[::-1][1:]
+    fullest = int(np.flatnonzero(of)[-1])
+    least = 1 + int(np.argmin(np.abs(at_least - np.count_nonzero(inside) / total)))
+    chosen: NDArray[np.bool_] = counts >= min(least, fullest)
+    return chosen
+
+
+def _nets(inside: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int32]]:
+    """Return vertices in voxels, shape (n, 3), and faces, shape (m, 4), counter-clockwise from outside.
+
+    A cell lies between eight voxels. It has a vertex where they differ, and each face between two
+    voxels that differ joins the vertices of the four cells around it (Gibson 1998, constrained
+    elastic surface nets).
+    """
+    padded = np.pad(inside, 1).view(np.uint8)
+    corners = padded[1:] + padded[:-1]
+    corners = corners[:, 1:] + corners[:, :-1]
+    corners = corners[:, :, 1:] + corners[:, :, :-1]
+    mixed = np.flatnonzero((corners - _NO_VERTEX) < 7)
+    count = mixed.size
+    vertex_of = np.empty(corners.size, np.int32)
+    vertex_of[mixed] = np.arange(count, dtype=np.int32)
+    strides = (corners.shape[1] * corners.shape[2], corners.shape[2], 1)
+    # x, y, z and a 1 that counts neighbours; the last row is the neighbour that is not there.
+    places = np.zeros((count + 1, 4), np.float32)
+    places[:count, :3] = np.stack(np.unravel_index(mixed, corners.shape), axis=1)
+    places[:count, 3] = 1
+    beside = np.full((6, count), count, np.intp)
+    quads = []
+    for axis in range(3):
+        across, along = (axis + 1) % 3, (axis + 2) % 3
+        near, far = [slice(1, -1)] * 3, [slice(1, -1)] * 3
+        near[axis], far[axis] = slice(0, -1), slice(1, None)
+        before = padded[tuple(near)]
+        place = np.nonzero(before != padded[tuple(far)])
+        leaving = before[place].view(np.bool_)
+        cell = place[0] * strides[0] + place[1] * strides[1] + place[2]
+        a, b = vertex_of[cell], vertex_of[cell + strides[across]]
+        c, d = vertex_of[cell + strides[across] + strides[along]], vertex_of[cell + strides[along]]
+        for one, other, direction in ((a, b, across), (d, c, across), (a, d, along), (b, c, along)):
+            beside[2 * direction, one] = other
+            beside[2 * direction + 1, other] = one
+        quads.append(np.stack([a, np.where(leaving, b, d), c, np.where(leaving, d, b)], axis=1))
+    _relax(places, beside)
+    return places[:count, :3].astype(np.float64) - 0.5, np.concatenate(quads)
+
+
+def _relax(places: NDArray[np.float32], beside: NDArray[np.intp]) -> None:
+    """Move each vertex to the middle of its neighbours, within its cell, a few times."""
+    count = beside.shape[1]
+    low, high = places[:count] - _FREEDOM, places[:count] + _FREEDOM
+    low[:, 3] = high[:, 3] = 1
+    whole = places.view(np.complex128).ravel()  # one 16-byte number per vertex is taken at once
+    taken = np.empty(beside.shape, np.complex128)
+    for _ in range(_ROUNDS):
+        np.take(whole, beside, out=taken, mode="clip")
+        middle = taken.view(np.float32).reshape(6, count, 4).sum(axis=0)
+        middle /= middle[:, 3:]
+        np.clip(middle, low, high, out=places[:count])
+
+
+def _triangles(points: Floats, quads: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Cut each face along its shorter diagonal."""
+    a, b, c, d = quads.T
+    one, other = points[a] - points[c], points[b] - points[d]
+    by_ac = np.einsum("ij,ij->i", one, one) <= np.einsum("ij,ij->i", other, other)
+    first = np.stack([a, b, np.where(by_ac, c, d)], axis=1)
+    second = np.stack([np.where(by_ac, a, b), c, d], axis=1)
+    return np.concatenate([first, second])
+
+
+def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tuple[Floats, NDArray[np.int32]]:
+    """Collapse the edges that matter least, by quadric errors, until the budget holds."""
+    if len(triangles) <= budget:
+        return points, triangles
+    middle = points.mean(axis=0)
+    fewer, kept = fast_simplification.simplify(
+        np.ascontiguousarray(points - middle, np.float32),
+        np.ascontiguousarray(triangles, np.int32),
+        target_count=budget,
+    )
+    return fewer.astype(np.float64) + middle, kept.astype(np.int32)
+
+
+def _smoothed(points: Floats, triangles: NDArray[np.int32]) -> Floats:
+    """Take off ripples of few edges' length and leave the rest (Taubin 1995, lambda-mu smoothing)."""
+    rows, others = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
+    others = others[np.argsort(rows, kind="stable")]
+    counts = np.bincount(rows, minlength=len(points))
+    used = np.flatnonzero(counts)
+    starts = (np.cumsum(counts) - counts)[used]
+    # Two coordinates as one complex number, so that they are taken and added at once.
+    across: NDArray[Any] = points[:, 0] + 1j * points[:, 1]
+    upward: NDArray[Any] = np.ascontiguousarray(points[:, 2])
+    weights = 1 / counts[used]
+    whole = used.size == len(points)
+    for share in _TAUBIN:
+        for column in (across, upward):
+            middle = np.add.reduceat(column.take(others), starts)
+            middle *= weights
+            middle -= column if whole else column[used]
+            middle *= share
+            np.add(column if whole else column[used], middle, out=middle)
+            column[slice(None) if whole else used] = middle
+    return np.stack([across.real, across.imag, upward], axis=1)
+
+
+def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limit_mm: float) -> Floats:
+    """Move a surface along its normals so that it encloses a volume."""
+    columns = np.ascontiguousarray(points.T)
+    columns = columns - columns.mean(axis=1, keepdims=True)
+    rows = [np.ascontiguousarray(triangles[:, n]) for n in range(3)]
+    normals, enclosed = _spanned(columns, rows)
+    area = float(np.sqrt((normals * normals).sum(axis=0)).sum()) / 2
+    if not area:
+        return points
+    flat = triangles.ravel()
+    outward = np.stack([np.bincount(flat, np.repeat(normal, 3), len(points)) for normal in normals])
+    lengths = np.sqrt((outward * outward).sum(axis=0))
+    outward = outward / np.maximum(lengths, 1e-12)
+    distance = (volume_mm3 - enclosed) / area
+    # The volume is a cubic of the distance; one step of a secant is enough.
+    _, reached = _spanned(columns + distance * outward, rows)
+    if reached != enclosed:
+        distance *= (volume_mm3 - enclosed) / (reached - enclosed)
+    grown: Floats = points + min(max(distance, -limit_mm), limit_mm) * outward.T
+    return grown
+
+
+def _spanned(columns: Floats, rows: Sequence[NDArray[np.integer]]) -> tuple[Floats, float]:
+    """Return normals as long as twice their triangle's area, shape (3, m), and the enclosed volume."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (columns.take(row, axis=1) for row in rows)
+    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+    normals = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+    return normals, float(ax @ normals[0] + ay @ normals[1] + az @ normals[2]) / 6
+
+
+def _packed(points: Floats, triangles: NDArray[np.int32]) -> Surface:
+    low = points.min(axis=0)
+    step = np.maximum(np.ptp(points, axis=0), 1e-6) / _CODES
+    codes = np.rint((points - low) / step).clip(0, _CODES).astype(np.uint16)
+    (x, y, z), (dx, dy, dz) = low.tolist(), step.tolist()
+    return Surface(codes, (x, y, z), (dx, dy, dz), triangles.astype(np.uint32))

@@ -1,0 +1,131 @@
+"""Answers to the 3D tile: surfaces as bytes, the tile's own program, and files to download."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from explorer.cache import DiskCache
+from explorer.clauses import text
+from explorer.errors import QueryError
+from explorer.structures import structure
+from explorer.surface_cache import key, pack, unpack
+from explorer.surface_files import to_file
+from explorer.surfaces import TRIANGLES, Surface, strides, surface_of
+from explorer.views.overlay import Overlay
+from explorer.views.view import STATIC, Answer, Message
+
+MODULES = ("space",)
+"""Programs that a front end may ask for."""
+
+_MAX_STRUCTURES = 1_000
+_COLOR_DIGITS = frozenset("0123456789abcdefABCDEF")
+
+
+class Surfaces:
+    """Makes surfaces of open cases, each once.
+
+    Parameters
+    ----------
+    cache
+        Where they are kept on disk.
+    """
+
+    def __init__(self, cache: DiskCache) -> None:
+        self._cache = cache
+
+    def get(self, masks: Overlay, case: str, name: str) -> Surface:
+        """Return the surface of a structure whose mask is in.
+
+        Parameters
+        ----------
+        masks
+            Of the open case.
+        case
+            Its id.
+        name
+            The structure.
+
+        Raises
+        ------
+        UnknownName
+            No such mask is in, or it is empty.
+        """
+        place = key(case, masks.mask_set, masks.stamp(name), name, masks.grid, TRIANGLES)
+        kept = self._cache.get(place)
+        found = unpack(kept) if kept is not None else None
+        if found is None:
+            stride = strides(masks.grid)
+            inside, low = masks.cropped(name, stride)
+            found = surface_of(inside, low, stride, masks.grid)
+            self._cache.put(place, pack(found))
+        return found
+
+
+def surface_answer(surfaces: Surfaces, masks: Overlay, case: str, message: Message) -> Answer:
+    """Answer "surface" {structure}: vertices as 16-bit steps, triangles as 16- or 32-bit rows."""
+    name = text(message.get("structure"), "structure")
+    found = surfaces.get(masks, case, name)
+    wide = len(found.codes) > 65_536
+    rows = found.triangles.astype("<u4" if wide else "<u2")
+    fields: Mapping[str, Any] = {
+        "structure": name,
+        "vertices": len(found.codes),
+        "triangles": len(rows),
+        "bytes": 4 if wide else 2,
+        "origin": list(found.origin_mm),
+        "step": list(found.step_mm),
+    }
+    return fields, [np.ascontiguousarray(found.codes, "<u2").tobytes(), rows.tobytes()]
+
+
+def module_answer(message: Message) -> Answer:
+    """Answer "module" {name}: the text of a bundle, deflated."""
+    name = message.get("name")
+    if not isinstance(name, str) or name not in MODULES:
+        raise QueryError(f"No module {name!r:.100}; there is {', '.join(MODULES)}.")
+    try:
+        source = (STATIC / f"{name}.js").read_bytes()
+    except OSError as error:
+        raise QueryError(f"The 3D program is missing from this installation ({error}).") from error
+    return {"name": name}, [zlib.compress(source, 6)]
+
+
+def export_answer(surfaces: Surfaces, masks: Overlay, case: str, message: Message) -> Answer:
+    """Answer "export" {structures, format, colors}: a file with the surfaces of chosen structures."""
+    names = message.get("structures")
+    if not isinstance(names, Sequence) or isinstance(names, str) or not 0 < len(names) <= _MAX_STRUCTURES:
+        raise QueryError(f"Ask for 1 to {_MAX_STRUCTURES} structures.")
+    wanted = list(dict.fromkeys(text(name, "structure") for name in names))
+    own = message.get("colors")
+    colors = {name: _color(own.get(name) if isinstance(own, Mapping) else None, name) for name in wanted}
+    form = text(message.get("format"), "format")
+    data = to_file({name: surfaces.get(masks, case, name) for name in wanted}, colors, form)
+    return {"suffix": "glb" if form == "glb" else f"{form}.zip"}, [data]
+
+
+def handlers(
+    surfaces: Surfaces, asked: Callable[[Message], tuple[Overlay, str]]
+) -> Mapping[str, Callable[[Message], Answer | None]]:
+    """Return what answers the 3D tile.
+
+    Parameters
+    ----------
+    surfaces
+        Where surfaces come from.
+    asked
+        Returns the masks that a message is about and the id of their case; raises `QueryError` when
+        that case is no longer open.
+    """
+    return {
+        "surface": lambda message: surface_answer(surfaces, *asked(message), message),
+        "module": module_answer,
+        "export": lambda message: export_answer(surfaces, *asked(message), message),
+    }
+
+
+def _color(given: object, name: str) -> str:
+    if isinstance(given, str) and len(given) == 7 and given[0] == "#" and set(given[1:]) <= _COLOR_DIGITS:
+        return given
+    return structure(name).color

@@ -1,0 +1,57 @@
+// The orientation cube: six buttons with letters, turned as the patient is.
+import { h } from "../shared/dom";
+import type { Letter } from "../space/index";
+import type { Vec3 } from "./scene";
+
+type Axes = readonly (readonly [number, number, number])[];
+
+/** Outward normal and direction of reading of each face, in RAS+. */
+const FACES: Record<Letter, [normal: Vec3, reading: Vec3, words: string]> = {
+  A: [[0, 1, 0], [-1, 0, 0], "front"],
+  P: [[0, -1, 0], [1, 0, 0], "back"],
+  L: [[-1, 0, 0], [0, -1, 0], "patient's left"],
+  R: [[1, 0, 0], [0, 1, 0], "patient's right"],
+  S: [[0, 0, 1], [1, 0, 0], "above"],
+  I: [[0, 0, -1], [-1, 0, 0], "below"],
+};
+const HALF_PX = 19;
+
+const cross = (a: Vec3, b: Vec3): Vec3 => [
+  a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0],
+];
+
+export interface Cube {
+  el: HTMLElement;
+  /** Right, up and towards the viewer, in RAS+. */
+  turn(axes: Axes): void;
+}
+
+export function cube(look: (view: Letter) => void): Cube {
+  const faces = (Object.keys(FACES) as Letter[]).map((letter) => {
+    const words = `See it from ${letter === "A" || letter === "P" ? "the " : ""}${FACES[letter][2]}`;
+    const face = h("button", { class: `xp-face xp-face-${letter}`, "aria-label": words, title: words }, letter);
+    face.addEventListener("click", (event) => {
+      event.stopPropagation();
+      look(letter);
+    });
+    return { letter, face };
+  });
+  return {
+    el: h("div", { class: "xp-cube", role: "group", "aria-label": "Directions of view" }, ...faces.map((f) => f.face)),
+    turn([right, up, back]) {
+      // Style sheets have y downwards.
+      const seen = (v: Vec3): Vec3 =>
+        [right!, up!.map((n) => -n), back!].map((axis) => axis[0]! * v[0] + axis[1]! * v[1] + axis[2]! * v[2]) as Vec3;
+      for (const { letter, face } of faces) {
+        const [normal, reading] = FACES[letter];
+        const down = cross(reading, normal);
+        const [x, y, z] = [seen(reading), seen(down), seen(normal)];
+        const numbers = [...x, 0, ...y, 0, ...z, 0, ...z.map((n) => n * HALF_PX), 1];
+        face.style.transform = `matrix3d(${numbers.map((n) => n.toFixed(5)).join(",")})`;
+        // Faces on the far side are neither seen nor reached.
+        face.style.visibility = z[2] > 0.02 ? "visible" : "hidden";
+        face.style.filter = `brightness(${(0.62 + 0.38 * Math.max(z[2], 0)).toFixed(3)})`;
+      }
+    },
+  };
+}

@@ -1,0 +1,110 @@
+// Mouse, pen, touch and keys on the 3D picture.
+import type { Hit, Space } from "../space/index";
+
+export interface Turned {
+  space(): Space | null;
+  /** The camera has moved. */
+  changed(): void;
+  reset(): void;
+  maximise(): void;
+  hover(name: string): void;
+  pick(hit: Hit): void;
+}
+
+const DEGREES_PER_PIXEL = 0.45;
+const KEY_DEGREES = 10;
+const CLICK_PIXELS = 4;
+const WHEEL_SLOWNESS = 500;
+
+export function bindSpace(canvas: HTMLCanvasElement, on: Turned): void {
+  const down = new Map<number, { x: number; y: number }>();
+  let drag: "turn" | "pan" = "turn";
+  let travelled = 0;
+  let pending: { x: number; y: number } | null = null;
+
+  const hitAt = (x: number, y: number): Hit | null => {
+    const area = canvas.getBoundingClientRect();
+    return on.space()?.pick((x - area.left) / area.width, (y - area.top) / area.height) ?? null;
+  };
+  const hoverSoon = (event: PointerEvent): void => {
+    const waiting = pending !== null;
+    pending = { x: event.clientX, y: event.clientY };
+    if (waiting) return;
+    requestAnimationFrame(() => {
+      const at = pending;
+      pending = null;
+      if (at && !down.size) on.hover(hitAt(at.x, at.y)?.name ?? "");
+    });
+  };
+
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.focus({ preventScroll: true });
+    canvas.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    if (!down.size) travelled = 0;
+    down.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    drag = event.button === 2 || event.button === 1 || event.shiftKey ? "pan" : "turn";
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const before = down.get(event.pointerId);
+    const space = on.space();
+    if (!before) return hoverSoon(event);
+    if (!space) return;
+    const [dx, dy] = [event.clientX - before.x, event.clientY - before.y];
+    travelled += Math.hypot(dx, dy);
+    const height = canvas.clientHeight || 1;
+    if (down.size === 2) {
+      // Two fingers: what lies between them moves and grows with them.
+      const other = [...down].find(([id]) => id !== event.pointerId)![1];
+      const span = (p: { x: number; y: number }): number => Math.hypot(p.x - other.x, p.y - other.y) || 1;
+      space.zoom(span({ x: event.clientX, y: event.clientY }) / span(before));
+      space.pan(dx / 2 / height, dy / 2 / height);
+    } else if (travelled > CLICK_PIXELS) {
+      if (drag === "pan") space.pan(dx / height, dy / height);
+      else space.turn(-dx * DEGREES_PER_PIXEL, dy * DEGREES_PER_PIXEL);
+    }
+    down.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    on.changed();
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (!down.delete(event.pointerId) || down.size || travelled > CLICK_PIXELS || event.button !== 0) return;
+    const hit = hitAt(event.clientX, event.clientY);
+    if (hit) on.pick(hit);
+  });
+  canvas.addEventListener("pointercancel", (event) => down.delete(event.pointerId));
+  canvas.addEventListener("pointerleave", () => down.size || on.hover(""));
+  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  canvas.addEventListener("dblclick", () => on.maximise());
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      const pixels = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : event.deltaY * 40;
+      on.space()?.zoom(Math.exp(-pixels / WHEEL_SLOWNESS));
+      on.changed();
+    },
+    { passive: false },
+  );
+
+  const keys: Record<string, (space: Space, degrees: number) => void> = {
+    ArrowLeft: (space, degrees) => space.turn(degrees, 0),
+    ArrowRight: (space, degrees) => space.turn(-degrees, 0),
+    ArrowUp: (space, degrees) => space.turn(0, degrees),
+    ArrowDown: (space, degrees) => space.turn(0, -degrees),
+    "+": (space) => space.zoom(1.15),
+    "=": (space) => space.zoom(1.15),
+    "-": (space) => space.zoom(1 / 1.15),
+    _: (space) => space.zoom(1 / 1.15),
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const space = on.space();
+    const act = keys[event.key];
+    if (!space || (!act && event.key !== "Home")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Home") return on.reset();
+    act!(space, event.shiftKey ? 90 : KEY_DEGREES);
+    on.changed();
+  });
+}

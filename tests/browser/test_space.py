@@ -1,0 +1,238 @@
+"""The 3D tile on software WebGL, with its real kernel side, on a synthetic body."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from browser import FLAGS
+from playwright.sync_api import Browser, Playwright
+from widgets import Bridge, Stub
+
+from explorer import Cohort, Selection, open_dataset
+from explorer.phantom import write_case
+from explorer.structures import structure
+from explorer.views.viewer import Viewer
+
+GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+TRAITS = [
+    *("scene", "labels", "facts", "busy", "cases", "layout_name", "window", "point", "structures", "error")
+]
+Opened = Callable[..., Bridge]
+
+COUNT = """async ([data, color]) => {
+  const blob = await (await fetch(`data:image/png;base64,${data}`)).blob();
+  const picture = await createImageBitmap(blob);
+  const canvas = new OffscreenCanvas(picture.width, picture.height);
+  const context = canvas.getContext('2d');
+  context.drawImage(picture, 0, 0);
+  const pixels = context.getImageData(0, 0, picture.width, picture.height).data;
+  const unit = (v) => v.map((x) => x / Math.hypot(...v));
+  const wanted = unit(color);
+  let [found, x, y] = [0, 0, 0];
+  for (let i = 0; i < pixels.length; i += 4) {
+    const seen = [pixels[i], pixels[i + 1], pixels[i + 2]];
+    if (Math.max(...seen) < 60) continue;
+    if (unit(seen).reduce((sum, c, k) => sum + c * wanted[k], 0) < 0.985) continue;
+    found += 1;
+    x += (i / 4) % picture.width;
+    y += Math.floor(i / 4 / picture.width);
+  }
+  return [found, x / found, y / found];
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, stub: Callable[..., Stub]) -> Opened:
+    def make(*shown: str, layout: str = "3d", orientation: str = "RAS", cases: int = 1) -> Bridge:
+        for n in range(cases):
+            write_case(
+                tmp_path, f"s000{n + 1}", orientation=orientation, spacing_mm=(4.0, 5.0, 7.0), seed=3 + n
+            )
+        dataset = open_dataset(tmp_path)
+        selection = Selection(Cohort.join(dataset.meta))
+        selection.layout = layout
+        selection.structures = shown or None
+        selection.case = "s0001"
+        view = Viewer(selection, dataset, store=str(tmp_path / "store"))
+        return Bridge(view, stub, "viewer", TRAITS, theme="dark")
+
+    return make
+
+
+def settle(bridge: Bridge, surfaces: int) -> None:
+    for _ in range(20):
+        bridge.settle()
+        if bridge.page.evaluate("document.querySelector('.xp-3d').dataset.surfaces") == str(surfaces):
+            break
+    bridge.page.wait_for_timeout(100)
+    assert bridge.page.evaluate("document.querySelector('.xp-3d').dataset.surfaces") == str(surfaces)
+
+
+def seen(bridge: Bridge, name: str) -> tuple[int, float, float]:
+    """Return how many pixels have a structure's hue, and the middle of them in the page."""
+    canvas = bridge.page.locator(".xp-canvas-3d")
+    area = canvas.bounding_box()
+    assert area is not None
+    value = int(structure(name).color[1:], 16)
+    color = [value >> 16, value >> 8 & 255, value & 255]
+    picture = base64.b64encode(canvas.screenshot()).decode()
+    count, x, y = bridge.page.evaluate(COUNT, [picture, color])
+    return count, area["x"] + (x or 0), area["y"] + (y or 0)
+
+
+def test_only_what_is_shown_is_asked_for_and_drawn_in_its_colour(opened: Opened):
+    bridge = opened("liver", "kidney_left")
+    settle(bridge, 2)
+    assert sorted(m["structure"] for m in bridge.stub.sent_of("surface")) == ["kidney_left", "liver"]
+    assert bridge.page.inner_text(".xp-3d-title") == "3D · 2 surfaces"
+    liver, x, _ = seen(bridge, "liver")
+    _, x_kidney, _ = seen(bridge, "kidney_left")
+    assert liver > 2_000
+    assert x < x_kidney  # from the front the patient's right is on the left
+
+
+def test_hiding_and_showing_again_costs_no_request(opened: Opened):
+    bridge = opened("liver", "stomach")
+    settle(bridge, 2)
+    before = len(bridge.stub.sent_of("surface"))
+    stomach = seen(bridge, "stomach")[0]
+    assert stomach > 300
+    bridge.stub.set("structures", ["liver"])
+    settle(bridge, 1)
+    assert seen(bridge, "stomach")[0] < stomach / 50
+    bridge.stub.set("structures", ["liver", "stomach"])
+    settle(bridge, 2)
+    assert seen(bridge, "stomach")[0] == pytest.approx(stomach, rel=0.02)
+    assert len(bridge.stub.sent_of("surface")) == before
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LIP", "PSR"])
+def test_a_click_on_a_surface_goes_there(opened: Opened, orientation: str):
+    bridge = opened("liver", orientation=orientation)
+    settle(bridge, 1)
+    _, x, y = seen(bridge, "liver")
+    bridge.page.mouse.click(x, y)
+    bridge.page.wait_for_timeout(200)
+    bridge.settle()
+    point = bridge.view.selection.point
+    assert point is not None
+    picture = bridge.view._picture
+    assert picture is not None
+    assert picture.ids is not None
+    i, j, k = (round(v) for v in picture.grid.to_voxel(point))
+    assert "liver" in picture.sets[picture.ids[i, j, k]]
+
+
+def test_the_structure_under_the_mouse_is_marked_in_the_list(opened: Opened):
+    bridge = opened("liver", "kidney_left")
+    settle(bridge, 2)
+    _, x, y = seen(bridge, "liver")
+    bridge.page.mouse.move(x, y)
+    bridge.page.wait_for_function("document.querySelector('.xp-hovered')?.textContent.includes('liver')")
+    bridge.page.mouse.move(2, 2)
+    bridge.page.wait_for_function("!document.querySelector('.xp-hovered')")
+
+
+def test_keys_turn_zoom_and_reset_and_leave_the_point_alone(opened: Opened):
+    bridge = opened("liver", "kidney_left")
+    settle(bridge, 2)
+    first = seen(bridge, "liver")[0]
+    bridge.page.locator(".xp-canvas-3d").focus()
+    for _ in range(4):
+        bridge.page.keyboard.press("+")
+    bridge.page.wait_for_timeout(200)
+    assert seen(bridge, "liver")[0] > 1.4 * first
+    bridge.page.keyboard.press("Shift+ArrowLeft")
+    bridge.page.wait_for_timeout(200)
+    letter = "[...document.querySelectorAll('.xp-face')].filter((f) => f.style.visibility === 'visible').map((f) => f.textContent)"
+    assert "L" in bridge.page.evaluate(letter)
+    bridge.page.keyboard.press("Home")
+    bridge.page.wait_for_timeout(200)
+    assert "A" in bridge.page.evaluate(letter)
+    assert seen(bridge, "liver")[0] == pytest.approx(first, rel=0.02)
+    bridge.settle()
+    assert bridge.view.selection.point is None
+
+
+def test_the_cube_and_the_menu_turn_to_the_six_sides(opened: Opened):
+    bridge = opened("liver", "kidney_left")
+    settle(bridge, 2)
+    for name, letter, liver_on_the_left in (
+        ("Back", "P", False),
+        ("Below", "I", True),
+        ("Above", "S", False),
+    ):
+        bridge.page.get_by_role("button", name="More", exact=True).click()
+        bridge.page.get_by_role("button", name=name, exact=True).click()
+        bridge.page.wait_for_timeout(200)
+        assert bridge.page.locator(f".xp-face-{letter}").is_visible()
+        assert (seen(bridge, "liver")[1] < seen(bridge, "kidney_left")[1]) == liver_on_the_left
+    bridge.page.locator(".xp-face-S").click()
+    assert bridge.page.locator(".xp-face-S").is_visible()
+
+
+def test_slices_in_space_show_the_picture(opened: Opened):
+    bridge = opened("kidney_left", layout="grid")
+    settle(bridge, 1)
+    before = bridge.page.locator(".xp-3d").get_attribute("data-held")
+    bridge.page.get_by_role("button", name="Slices", exact=True).click()
+    bridge.settle()
+    after = bridge.page.locator(".xp-3d").get_attribute("data-held")
+    assert before is not None
+    assert after is not None
+    assert int(after.split()[1]) == int(before.split()[1]) + 3
+
+
+def test_surfaces_can_be_saved(opened: Opened):
+    bridge = opened("liver")
+    settle(bridge, 1)
+    bridge.page.get_by_role("button", name="More", exact=True).click()
+    with bridge.page.expect_download() as waiting:
+        bridge.page.get_by_role("button", name="GLB", exact=True).click()
+        bridge.settle()
+    assert waiting.value.suggested_filename == "s0001-surfaces.glb"
+    assert Path(waiting.value.path()).read_bytes()[:4] == b"glTF"
+
+
+def test_nothing_of_earlier_cases_stays_on_the_graphics_card(opened: Opened):
+    bridge = opened("liver", "kidney_left", cases=2)
+    settle(bridge, 2)
+    held = bridge.page.locator(".xp-3d").get_attribute("data-held")
+    for number in range(8):
+        bridge.view.selection.case = f"s000{2 - number % 2}"
+        settle(bridge, 2)
+    assert bridge.page.locator(".xp-3d").get_attribute("data-held") == held
+
+
+def test_a_closed_viewer_gives_its_context_back(opened: Opened):
+    bridge = opened("liver")
+    settle(bridge, 1)
+    assert bridge.page.evaluate(
+        """async () => {
+            const context = document.querySelector('.xp-canvas-3d').getContext('webgl2');
+            window.clean();
+            await new Promise((done) => setTimeout(done, 100));
+            return context.isContextLost();
+        }"""
+    )
+
+
+def test_a_lost_context_is_said_and_can_be_had_again(opened: Opened):
+    bridge = opened("liver")
+    settle(bridge, 1)
+    bridge.page.evaluate(
+        "document.querySelector('.xp-canvas-3d').getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()"
+    )
+    bridge.page.get_by_text("The graphics driver has stopped").wait_for()
+    bridge.page.get_by_role("button", name="Try again").click()
+    settle(bridge, 1)
+    assert seen(bridge, "liver")[0] > 1_000
+    bridge.stub.errors.clear()  # three.js logs the loss

@@ -1,0 +1,196 @@
+"""Surfaces against what is known of the voxels they are made of."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial import KDTree
+
+from explorer import open_dataset
+from explorer.errors import QueryError, UnknownName
+from explorer.grid import Grid
+from explorer.phantom import write_case
+from explorer.surfaces import Surface, extents, surface
+from explorer.volume import closest_ras, read_image, read_masks
+
+SPACING = (1.5, 2.0, 5.0)
+
+
+def affine(spacing=SPACING, *, flip: bool = False, shear: float = 0.0, tilt: float = 0.0) -> np.ndarray:
+    found = np.eye(4)
+    found[:3, :3] = np.diag(spacing)
+    if flip:
+        found[0] *= -1
+    found[1, 2] = shear
+    c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+    found[:3, :3] = np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ found[:3, :3]
+    found[:3, 3] = (-40, 30, 12)
+    return found
+
+
+def ball(shape=(47, 38, 21), share: float = 0.8) -> np.ndarray:
+    places = np.indices(shape).reshape(3, -1).T
+    half = (np.array(shape) - 1) / 2
+    return ((((places - half) / (half * share)) ** 2).sum(axis=1) <= 1).reshape(shape)
+
+
+def solid(found: Surface) -> trimesh.Trimesh:
+    return trimesh.Trimesh(found.vertices_mm, found.triangles, process=False)
+
+
+def make(mask: np.ndarray, matrix: np.ndarray, **options: int) -> Surface:
+    return surface(mask.astype(np.uint8), ((), ("a",)), Grid(mask.shape, matrix), "a", **options)
+
+
+GRIDS = {
+    "thick slices": affine(),
+    "flipped": affine(flip=True),
+    "oblique": affine(tilt=25),
+    "sheared": affine(shear=2.5),
+    "flipped and sheared": affine(flip=True, shear=-2.0, tilt=-15),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_surface_is_closed_outward_and_as_large_as_its_voxels(name: str):
+    matrix = GRIDS[name]
+    mask = ball()
+    found = solid(make(mask, matrix))
+    assert found.is_watertight
+    assert found.is_winding_consistent
+    voxels_ml = mask.sum() * abs(np.linalg.det(matrix[:3, :3]))
+    assert found.volume == pytest.approx(voxels_ml, rel=0.01)  # positive: normals point outward
+    centre = matrix[:3, :3] @ ((np.array(mask.shape) - 1) / 2) + matrix[:3, 3]
+    np.testing.assert_allclose(found.center_mass, centre, atol=0.1)
+
+
+@pytest.mark.parametrize("shape", [(7, 8, 9), (9, 7, 8), (8, 9, 7)])
+def test_axes_are_not_mixed_up(shape: tuple[int, int, int]):
+    matrix = affine(tilt=10)
+    mask = np.zeros(shape, bool)
+    mask[1:6, 2:5, 3:7] = True
+    found = solid(make(mask, matrix))
+    corners = np.array(np.meshgrid((0.5, 5.5), (1.5, 4.5), (2.5, 6.5), indexing="ij")).reshape(3, -1).T
+    expected = trimesh.bounds.corners(found.bounds)
+    world = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    # A box comes out rounded, so it is somewhat shorter at its corners and nowhere longer by a third of a voxel.
+    assert (expected.min(axis=0) >= world.min(axis=0) - 1.7).all()
+    assert (expected.max(axis=0) <= world.max(axis=0) + 1.7).all()
+    np.testing.assert_allclose(found.center_mass, world.mean(axis=0), atol=0.25)
+
+
+@pytest.mark.parametrize("triangles", [200, 1_000, 4_000, 20_000])
+def test_the_budget_holds_and_the_volume_stays(triangles: int):
+    rng = np.random.default_rng(0)
+    mask = ball((90, 80, 40)) & ~ball((90, 80, 40), 0.5)
+    mask[rng.integers(0, 90, 60), rng.integers(0, 80, 60), rng.integers(0, 40, 60)] ^= True
+    found = make(mask, affine(), triangles=triangles)
+    assert 0 < len(found.triangles) <= triangles
+    assert found.triangles.max() < len(found.codes)
+    assert found.volume_ml == pytest.approx(mask.sum() * 15 / 1000, rel=0.05 if triangles < 1_000 else 0.01)
+
+
+def test_a_thin_vessel_stays_whole_and_as_thick():
+    mask = np.zeros((30, 30, 24), bool)
+    for k in range(24):
+        mask[5 + k // 2 : 7 + k // 2, 8 + k // 3 : 10 + k // 3, k] = True
+    found = solid(make(mask, affine()))
+    assert found.body_count == 1
+    assert found.volume == pytest.approx(mask.sum() * 15, rel=0.05)
+
+
+def test_steps_between_thick_slices_melt():
+    """A cone in 5 mm slices: normals turn little from one triangle to the next."""
+    shape = (81, 81, 17)
+    i, j, k = np.indices(shape)
+    mask = np.hypot(i - 40, j - 40) * 1.0 < 38 - 2.1 * k
+    found = solid(make(mask, affine((1, 1, 5)), triangles=8_000))
+    middle = (found.triangles_center[:, 2] > 25) & (found.triangles_center[:, 2] < 60 + 12)
+    side = found.face_normals[middle, 2]
+    # The true slope is 2.1 mm in 5; a staircase would have normals of 0 and 1 only.
+    assert np.median(side) == pytest.approx(np.sin(np.arctan(2.1 / 5)), abs=0.08)
+    assert np.percentile(side, 90) < 0.75
+
+
+def test_neighbours_leave_no_gap():
+    shape = (40, 36, 18)
+    whole = ball(shape)
+    i, j, k = np.indices(shape)
+    upper = whole & (i + 0.4 * j + 0.5 * k > 32)
+    ids = whole.astype(np.uint8) + upper
+    grid = Grid(shape, affine())
+    found = [solid(surface(ids, ((), ("a",), ("b",)), grid, name)) for name in "ab"]
+    border = np.argwhere((ids[:-1] == 1) & (ids[1:] == 2)) + np.array([0.5, 0, 0])
+    deep = [p for p in border if ball(shape, 0.6)[int(p[0]), int(p[1]), int(p[2])]]
+    points = grid.to_world(np.array(deep))
+    one = found[0].sample(60_000, seed=1)
+    other, faces = trimesh.sample.sample_surface(found[1], 60_000, seed=1)
+    along = one[KDTree(points).query(one)[0] < 2.0]
+    assert len(along) > 2_000
+    off, nearest = KDTree(other).query(along)
+    outside = np.einsum("ij,ij->i", along - other[nearest], found[1].face_normals[faces[nearest]])
+    # They may share a little, which nobody sees; between them there is no room.
+    assert np.percentile(outside, 99) < 0.1 * min(SPACING)
+    assert np.percentile(off, 95) < 0.7 * min(SPACING)
+
+
+def test_overlapping_structures_are_both_whole():
+    a, b = ball(), np.zeros((47, 38, 21), bool)
+    b[10:30, 10:30, 5:16] = True
+    ids = a.astype(np.uint8) + 2 * b
+    sets = ((), ("a",), ("b",), ("a", "b"))
+    grid = Grid(ids.shape, affine())
+    for name, mask in (("a", a), ("b", b)):
+        assert surface(ids, sets, grid, name).volume_ml == pytest.approx(mask.sum() * 15 / 1000, rel=0.01)
+
+
+def test_a_single_voxel_and_a_full_image_have_surfaces():
+    mask = np.zeros((5, 6, 7), bool)
+    mask[2, 3, 4] = True
+    one = solid(make(mask, affine()))
+    assert one.is_watertight
+    np.testing.assert_allclose(one.center_mass, affine()[:3, :3] @ (2, 3, 4) + affine()[:3, 3], atol=0.01)
+    full = make(np.ones((5, 6, 7), bool), affine())
+    assert full.volume_ml == pytest.approx(210 * 15 / 1000, rel=0.02)
+    flat = make(np.ones((9, 8, 1), bool), affine())
+    assert solid(flat).is_watertight
+
+
+def test_volumes_of_a_body_are_those_of_its_voxels(tmp_path: Path):
+    case = write_case(tmp_path, "s0001", orientation="PIL", tilt_degrees=12, seed=3)
+    (tmp_path / "meta.csv").write_text("image_id\ns0001\n")
+    opened = open_dataset(tmp_path)["s0001"]
+    stored = read_image(opened).grid
+    labels = read_masks(opened, stored)
+    ids, grid = closest_ras(labels.ids, stored)
+    where = extents(ids, grid)
+    checked = 0
+    for name, truth in case.structures.items():
+        if truth.voxels < 200:
+            continue
+        found = surface(ids, labels.sets, grid, name, where=where)
+        assert found.volume_ml == pytest.approx(truth.volume_ml, rel=0.03), name
+        assert len(found.triangles) <= 4_000
+        checked += 1
+    assert checked > 15
+
+
+def test_a_large_volume_is_looked_at_in_steps(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("explorer.surfaces._READ_VOXELS", 40_000)
+    mask = ball((94, 76, 42))
+    ids, grid = mask.astype(np.uint8), Grid(mask.shape, affine())
+    where = extents(ids, grid)
+    assert np.prod(-(-np.array(ids.shape) // where.stride)) <= 40_000
+    found = solid(surface(ids, ((), ("a",)), grid, "a", where=where))
+    centre = affine()[:3, :3] @ ((np.array(mask.shape) - 1) / 2) + affine()[:3, 3]
+    assert found.volume == pytest.approx(mask.sum() * 15, rel=0.03)
+    np.testing.assert_allclose(found.center_mass, centre, atol=2.0)
+
+
+def test_what_cannot_be_had_is_said():
+    mask = ball()
+    with pytest.raises(UnknownName, match="Did you mean 'a'"):
+        surface(mask.astype(np.uint8), ((), ("a",)), Grid(mask.shape, affine()), "aa")
+    with pytest.raises(QueryError, match="100 to"):
+        make(mask, affine(), triangles=5)
