@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import traitlets
 
 from explorer import Between, Cohort, Has, OneOf, Selection
 from explorer.errors import ExplorerError, QueryError, UnknownName
@@ -87,12 +88,16 @@ def test_a_snapshot_survives_json_and_restores_everything(selection: Selection):
     selection.structures = ("liver",)
     selection.window = (5, 600)
     selection.layout = "coronal"
+    selection.colors = (("liver", "#FF0000"), ("spleen", "#00ff00"))
+    selection.opacities = (("liver", 0.5),)
+    selection.mask_set, selection.compare = "model", "reference"
     selection.query = "s"
     text = json.dumps(selection.snapshot())
     other = Selection(selection.everything)
     other.restore(text)
     assert other.snapshot() == selection.snapshot()
     assert other.filters == selection.filters
+    assert other.colors == (("liver", "#ff0000"), ("spleen", "#00ff00"))
     assert other.cohort().ids == ["s1"]
 
 
@@ -119,6 +124,18 @@ def test_a_snapshot_survives_json_and_restores_everything(selection: Selection):
         {"filters": [["a", {"has": "liver", "status": ["whole"]}]]},
         {"filters": [["a", {"eval": "1"}]]},
         {"filters": [["a"]]},
+        {"colors": {"liver": "#ff0000"}},
+        {"colors": [["liver", "red"]]},
+        {"colors": [["liver", "#ff0000;url(x)"]]},
+        {"colors": [["liver"]]},
+        {"colors": [["x" * 201, "#ff0000"]]},
+        {"colors": [[f"s{n}", "#ff0000"] for n in range(1001)]},
+        {"opacities": [["liver", 1.5]]},
+        {"opacities": [["liver", None]]},
+        {"opacities": [["liver", float("nan")]]},
+        {"opacities": [["liver", True]]},
+        {"opacities": [["", 1]]},
+        {"compare": 5},
         {"query": "x" * 2000},
     ],
 )
@@ -134,3 +151,13 @@ def test_hostile_states_are_refused_whole(selection: Selection, state: object):
 def test_an_error_says_what_was_expected(selection: Selection):
     with pytest.raises(QueryError, match="point must be 3 numbers"):
         selection.restore({"point": "here"})
+
+
+def test_colours_and_opacities_are_checked_when_they_are_set(selection: Selection):
+    selection.colors = [["liver", "#ABCDEF"], ["liver", "#123456"]]
+    assert selection.colors == (("liver", "#123456"),)
+    for name, value in (("colors", (("liver", "red"),)), ("opacities", (("liver", 2),))):
+        with pytest.raises(traitlets.TraitError):
+            setattr(selection, name, value)
+    assert selection.colors == (("liver", "#123456"),)
+    assert selection.opacities == ()

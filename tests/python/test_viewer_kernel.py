@@ -195,3 +195,137 @@ def test_about_tells_what_people_ask_for_and_no_bookkeeping(write):
     selection.case = "s0001"
     shown = [label for label, _, _ in Viewer(selection, dataset).facts]
     assert shown == ["Size", "Spacing", "Split", "Orientation", "Oblique", "Structures present"]
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_where_tells_centre_largest_slices_and_runs(opened, orientation: str):
+    affine = turned(orientation)
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[1:3, 2:6, 2:4] = 1
+    mask[1:6, 3, 7] = 1
+    view = opened({"mri": nifti_bytes(np.ones(SHAPE, np.int16), affine), "piece": nifti_bytes(mask, affine)})
+    ras = nib.as_closest_canonical(nib.Nifti1Image(mask, affine)).get_fdata() > 0
+    found, _ = ask(view, kind="where", scene=view.scene["key"], structure="piece")
+    assert ras[tuple(found["centre"])]
+    mm = np.argwhere(ras) @ view._picture.grid.affine[:3, :3].T
+    apart = np.linalg.norm(mm - mm.mean(axis=0), axis=1)
+    mine = np.linalg.norm(view._picture.grid.affine[:3, :3] @ found["centre"] - mm.mean(axis=0))
+    assert mine == pytest.approx(apart.min())
+    for plane, (_, _, axis) in PLANES.items():
+        areas = ras.sum(axis=tuple({0, 1, 2} - {axis}))
+        assert areas[found["best"][plane]] == areas.max()
+        has = np.zeros(areas.size, bool)
+        for start, stop in found["has"][plane]:
+            has[start:stop] = True
+        np.testing.assert_array_equal(has, areas > 0)
+    along = next(axis for axis, letter in enumerate(orientation) if letter in "SI")
+    expected = 2 if along == 2 else 1
+    assert len(found["has"]["axial"]) == expected
+    assert "Did you mean" in ask(view, kind="where", scene=view.scene["key"], structure="piecf")[0]["error"]
+
+
+def test_windows_by_name_are_percentiles_of_what_they_say(opened, image: np.ndarray):
+    view = opened({})
+
+    def window(**message: object) -> list[float]:
+        found, _ = ask(view, kind="window", scene=view.scene["key"], **message)
+        assert found["ok"], found
+        return [found["low"], found["high"]]
+
+    for preset, which in {
+        "1-99": (1, 99),
+        "2-98": (2, 98),
+        "0.5-99.5": (0.5, 99.5),
+        "full": (0, 100),
+    }.items():
+        assert window(preset=preset) == pytest.approx(np.percentile(image, which).tolist())
+    inside = image[1:3, 2:5, 3:8]
+    assert window(preset="structure", structure="a") == pytest.approx(np.percentile(inside, (1, 99)).tolist())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kind": "window", "preset": "3-97"},
+        {"kind": "window", "preset": 5},
+        {"kind": "window", "preset": "structure"},
+        {"kind": "window", "preset": "structure", "structure": "x" * 2000},
+        {"kind": "where", "structure": "a", "layer": "image"},
+        {"kind": "where", "structure": "a", "layer": ["labels"]},
+        {"kind": "where", "structure": "a", "layer": "other"},
+        {"kind": "where", "structure": "a", "scene": "s0001#0"},
+        {"kind": "slices", "plane": "axial", "indices": [0], "layer": "picture"},
+        {"kind": "slices", "plane": "axial", "indices": [0], "layer": {}},
+        {"kind": "slices", "plane": "axial", "indices": [0], "layer": "other"},
+        *(
+            {"kind": "slices", "plane": "axial", "indices": [0], "layer": "image", **more}
+            for more in (
+                {"coarse": True, "stride": 0},
+                {"coarse": True, "stride": 65},
+                {"coarse": True, "stride": "2"},
+                {"coarse": True, "rows": [0, 2]},
+                {"rows": [0, 9]},
+                {"rows": [4, 4]},
+                {"rows": [-1, 4]},
+                {"rows": "04"},
+                {"rows": [0.0, 4.0]},
+            )
+        ),
+    ],
+)
+def test_hostile_messages_are_refused(opened, message: dict):
+    view = opened({})
+    reply, buffers = ask(view, **{"scene": view.scene["key"], **message})
+    assert (reply["ok"], buffers) == (False, [])
+    assert reply["error"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
+def test_packed_coarse_and_partial_slices_are_those_of_the_whole(opened, dtype: type):
+    rng = np.random.default_rng(2)
+    high = 250 if dtype is np.uint8 else 2000
+    view = opened(
+        {"mri": rng.integers(-high if dtype in (np.int16, np.float32) else 0, high, SHAPE).astype(dtype)}
+    )
+    for plane, (_, _, along) in PLANES.items():
+        for index in (0, view.scene["shape"][along] - 1):
+            raw = cut(view, plane, index, "image", compress=False)
+            np.testing.assert_array_equal(cut(view, plane, index, "image"), raw)
+            parts = [cut(view, plane, index, "image", rows=rows) for rows in ([0, 3], [3, raw.shape[0]])]
+            np.testing.assert_array_equal(np.concatenate(parts), raw)
+            fields, _ = ask(
+                view,
+                kind="slices",
+                scene=view.scene["key"],
+                plane=plane,
+                indices=[index],
+                layer="image",
+                coarse=True,
+                stride=2,
+            )
+            coarse = (
+                cut(view, plane, index, "image", coarse=True, stride=2) * fields["scale"] + fields["offset"]
+            )
+            rows, columns = (np.minimum(np.arange(0, n, 2) + 1, n - 1) for n in raw.shape)
+            low, top = sorted((np.array(view.scene["window"]) - view.scene["offset"]) / view.scene["scale"])
+            expected = raw[np.ix_(rows, columns)].astype(float)
+            if dtype is not np.uint8:
+                expected = expected.clip(low, top)
+            np.testing.assert_allclose(coarse, expected, atol=(top - low) / 255)
+
+
+def test_options_of_a_browser_are_bounded(opened):
+    view = opened({})
+    view.options = {"opacity": 7, "width": -1, "paint": "spray", "overlay": 1, "smooth": False, "evil": "x"}
+    assert view.options == {"opacity": 1.0, "width": 0.5, "smooth": False}
+
+
+def test_colours_and_opacities_are_shared_and_checked(opened):
+    view = opened({})
+    view.colors = [["a", "#FF0000"]]
+    assert view.selection.colors == (("a", "#ff0000"),)
+    view.selection.opacities = (("a", 0.25),)
+    assert view.opacities == [["a", 0.25]]
+    view.colors = [["a", "url(https://evil)"]]
+    assert (view.colors, view.selection.colors) == ([["a", "#ff0000"]], (("a", "#ff0000"),))
+    assert "must be like '#1f77b4'" in view.error

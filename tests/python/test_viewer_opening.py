@@ -1,0 +1,346 @@
+"""Opening cases beside the kernel's loop: what is shown when, what is kept, what is cancelled."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from threading import Event, Semaphore
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import SHAPE, box_mask, nifti_bytes
+from viewing import ask, cut, unpack
+
+from explorer import Cohort, Selection, build_index, open_dataset
+from explorer.labels import LabelBuilder, slabs
+from explorer.views import opening, reading, viewer
+from explorer.views.overlay import Overlay
+from explorer.views.viewer import Viewer
+from explorer.volume import MaskReader, percentiles, read_image, read_masks
+
+MASKS = {
+    "a": box_mask((1, 3), (2, 5), (3, 8)),
+    "b": box_mask((2, 5), (2, 5), (3, 8)),
+    "c": box_mask((0, 7), (0, 8), (0, 9)),
+}
+
+
+class Gate:
+    """Lets masks through one by one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.open, self.one_more = Event(), Event(), Semaphore(0)
+        self.read: list[str] = []
+        real = MaskReader.read
+
+        def read(reader: MaskReader, name: str) -> Any:
+            self.reached.set()
+            while not (self.open.is_set() or self.one_more.acquire(timeout=0.01)):
+                pass
+            self.read.append(f"{reader._case.id}/{name}")
+            return real(reader, name)
+
+        monkeypatch.setattr(MaskReader, "read", read)
+
+
+@pytest.fixture
+def in_loop(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Coroutine]], None]:
+    """Run a test as in a kernel."""
+
+    def run(test: Callable[[], Coroutine]) -> None:
+        async def inside() -> None:
+            loop = asyncio.get_running_loop()
+            monkeypatch.setattr(viewer, "kernel_loop", lambda: loop)
+            await asyncio.wait_for(test(), 40)
+
+        asyncio.run(inside())
+
+    return run
+
+
+async def until(true: Callable[[], object]) -> None:
+    while not true():
+        await asyncio.sleep(0.005)
+
+
+def three_cases(write: Callable, **options: Any) -> tuple[Selection, Callable[[], Viewer]]:
+    dataset = open_dataset(write({f"s000{n}": MASKS for n in (1, 2, 3)}))
+    selection = Selection(Cohort.join(dataset.meta))
+    return selection, lambda: Viewer(selection, dataset, **options)
+
+
+def test_the_picture_comes_before_the_masks_and_the_chosen_one_first(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = three_cases(write)
+    gate = Gate(monkeypatch)
+    monkeypatch.setattr(reading, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(reading, "LONGEST_PAUSE_SECONDS", 0)
+
+    async def test() -> None:
+        view = make()
+        selection.structures = ("b",)
+        selection.open("s0001")
+        await until(lambda: view.scene and gate.reached.is_set())
+        assert view.labels == {}
+        assert view.busy == "Reading masks"
+        assert cut(view, "axial", 4, "image").shape == (8, 7)
+        for revision in (1, 2, 3):
+            gate.one_more.release()
+            await until(lambda revision=revision: view.labels.get("revision") == revision)
+            assert view.labels["complete"] == (revision == 3)
+            names = {
+                view.labels["structures"][row]["name"] for members in view.labels["sets"] for row in members
+            }
+            assert names == {name.removeprefix("s0001/") for name in gate.read}
+        assert gate.read[0] == "s0001/b"
+        view.close()
+
+    in_loop(test)
+
+
+def test_a_case_that_was_left_is_not_read_on_and_never_shown(write, in_loop, monkeypatch: pytest.MonkeyPatch):
+    selection, make = three_cases(write)
+    gate = Gate(monkeypatch)
+
+    async def test() -> None:
+        view = make()
+        shown: list[str] = []
+        view.observe(lambda c: shown.append(c["new"].get("case", "")), names=["scene"])
+        view.observe(lambda c: shown.append(c["new"].get("key", "").split("#")[0]), names=["labels"])
+        selection.open("s0001")
+        await until(gate.reached.is_set)
+        selection.open("s0003")
+        gate.open.set()
+        await until(lambda: view.labels.get("complete"))
+        assert sum(name.startswith("s0001/") for name in gate.read) == 1
+        late = shown[shown.index("s0003") :]
+        assert "s0001" not in late
+        view.close()
+
+    in_loop(test)
+
+
+def test_the_next_case_is_read_ahead_and_opens_at_once_with_its_slices(write, in_loop):
+    selection, make = three_cases(write)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        shelf = view._opener.shelf
+        await until(lambda: "s0002" in shelf and (o := shelf.get("s0002").labels) and o.complete)
+        await until(lambda: view._opener._job is None)
+        sent: list[tuple[dict, list]] = []
+        view.send = lambda content, buffers=None: sent.append((content, buffers))
+        selection.step(1)  # nothing is awaited
+        assert (view.scene["case"], view.labels["complete"], view.busy) == ("s0002", True, "")
+        assert {(m["layer"], m["plane"]) for m, _ in sent} == {
+            (layer, plane) for layer in ("image", "labels") for plane in ("axial", "coronal", "sagittal")
+        }
+        for fields, buffers in sent:
+            assert fields["scene"] == view.scene["key"]
+            columns = view.scene["shape"][{"axial": 0, "coronal": 0, "sagittal": 1}[fields["plane"]]]
+            found = unpack(fields, buffers[0], columns)
+            expected = cut(view, fields["plane"], fields["index"], fields["layer"])
+            np.testing.assert_array_equal(found, expected.view(found.dtype))
+        view.close()
+
+    in_loop(test)
+
+
+def test_what_does_not_fit_is_not_read_ahead_and_old_cases_go(write, in_loop):
+    selection, make = three_cases(write, memory_bytes=7 * 8 * 9 * 3 + 10)
+
+    async def test() -> None:
+        view = make()
+        for case in ("s0001", "s0002", "s0003"):
+            selection.open(case)
+            await until(lambda: view.labels.get("complete") and view.busy == "")
+            await asyncio.sleep(0.02)
+            shelf = view._opener.shelf
+            assert (len(shelf), case in shelf) == (1, True)
+            assert shelf.nbytes <= shelf.budget_bytes
+        view.close()
+
+    in_loop(test)
+
+
+def test_a_case_that_is_opened_while_it_is_read_ahead_is_not_read_twice(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = three_cases(write)
+    reads: list[str] = []
+    real = reading.read_image
+    monkeypatch.setattr(reading, "read_image", lambda case: reads.append(case.id) or real(case))
+    gate = Gate(monkeypatch)
+    gate.open.set()
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.busy == "")
+        gate.open.clear()
+        await until(lambda: "s0002" in view._opener.shelf)
+        selection.step(1)
+        assert view.scene["case"] == "s0002"
+        gate.open.set()
+        await until(lambda: view.labels.get("complete") and view.scene["case"] == "s0002")
+        assert reads.count("s0002") == 1
+        assert len([name for name in gate.read if name.startswith("s0002/")]) == 3
+        view.close()
+
+    in_loop(test)
+
+
+def test_ids_that_are_cut_while_a_mask_is_added_are_known_and_not_wrong(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    """A slice may show a mask in part; never a set that the browser cannot name, nor one that is not true."""
+    selection, make = three_cases(write)
+    monkeypatch.setattr("explorer.labels.slabs", lambda shape: slabs(shape, 1))
+    seen: list[tuple[np.ndarray, list]] = []
+    real = LabelBuilder._add
+
+    async def test() -> None:
+        view = make()
+        true = read_masks(view.dataset["s0001"], read_image(view.dataset["s0001"]).grid)
+
+        def add(builder: LabelBuilder, *given: Any) -> None:
+            real(builder, *given)
+            builder.changing.release()  # as between two slabs
+            try:
+                ids = builder.ids.copy()
+                seen.append((ids, list(builder.sets)))
+            finally:
+                builder.changing.acquire()
+
+        monkeypatch.setattr(LabelBuilder, "_add", add)
+        selection.open("s0001")
+        await until(lambda: view.labels.get("complete"))
+        view.close()
+        final = {tuple(sorted(names)) for names in true.sets}
+        for ids, sets in seen:
+            assert ids.max() < len(sets)
+            for i, names in enumerate(sets):
+                truth = np.array([set(names) <= set(names_) for names_ in true.sets])[true.ids]
+                assert truth[ids == i].all(), names
+        assert {tuple(sorted(names)) for names in view._picture.sets if names} <= final
+        assert len(seen) > 10
+
+    in_loop(test)
+
+
+def test_a_reply_never_has_ids_that_were_not_told(write):
+    selection, make = three_cases(write)
+    selection.open("s0001")
+    view = make()
+    overlay = view._picture.labels
+    order: list[str] = []
+    view.observe(lambda c: order.append(f"labels of {len(c['new']['sets'])} sets"), names=["labels"])
+    overlay._builder.add(MaskReader(view.dataset["s0001"], overlay._stored).read("a"))
+    overlay._builder._move(0, ("a", "b", "c", "a"), 0)
+    ask(view, kind="slices", scene=view.scene["key"], plane="axial", indices=[4], layer="labels")
+    assert order == [f"labels of {len(overlay.sets)} sets"]
+
+
+def test_the_window_of_a_sample_becomes_the_exact_one(write, in_loop):
+    rng = np.random.default_rng(0)
+    image = rng.gamma(2, 80, (60, 70, 50)).astype(np.int16)
+    affine = np.diag([-2.0, 1.5, 3.0, 1.0])
+    dataset = open_dataset(write({"s0001": {"mri": nifti_bytes(image, affine)}}))
+    exact = percentiles(read_image(dataset["s0001"]), (1, 99))
+
+    async def test() -> None:
+        selection = Selection(Cohort.join(dataset.meta))
+        view = Viewer(selection, dataset)
+        windows: list[list[float]] = []
+        keys: list[str] = []
+        view.observe(lambda c: windows.append(c["new"]["window"]), names=["scene"])
+        view.observe(lambda c: keys.append(c["new"]["key"]), names=["scene"])
+        selection.open("s0001")
+        await until(lambda: view.busy == "")
+        assert windows[-1] == list(exact)
+        np.testing.assert_allclose(windows[0], exact, rtol=0.2)
+        assert len(set(keys)) == 1
+        view.close()
+
+    in_loop(test)
+
+
+def test_the_window_of_the_index_is_used_while_the_files_are_the_same(write, monkeypatch: pytest.MonkeyPatch):
+    root = write({"s0001": MASKS})
+    dataset = open_dataset(root)
+    index = build_index(dataset, f"{root}.store", progress=False)
+    selection = Selection(Cohort.join(dataset.meta, index.cases, index.structures))
+    exact = percentiles(read_image(dataset["s0001"]), (1, 99))
+    monkeypatch.setattr("explorer.views.picture._sampled", lambda volume: pytest.fail("was sampled"))
+    selection.open("s0001")
+    assert Viewer(selection, dataset).scene["window"] == pytest.approx(exact)
+    monkeypatch.undo()
+    (root / "s0001/mri.nii.gz").write_bytes(nifti_bytes(np.full(SHAPE, 7, np.int16)))
+    assert Viewer(selection, open_dataset(root)).scene["window"] == [7, 8]
+
+
+def test_an_unreadable_image_leaves_its_masks(write):
+    dataset = open_dataset(
+        write({"s0001": {**MASKS, "mri": b"nonsense"}, "s0002": {"mri": None, "a": MASKS["a"]}})
+    )
+    selection = Selection(Cohort.join(dataset.meta))
+    for case, said in (("s0001", "s0001/mri.nii.gz"), ("s0002", "s0002 has no image")):
+        selection.open(case)
+        view = Viewer(selection, dataset)
+        assert said in view.error
+        assert "Only its masks are shown" in view.error
+        assert view.scene["blank"]
+        assert cut(view, "axial", 4, "image").max() == 0
+        assert cut(view, "axial", 4, "labels").max() > 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "advice"),
+    [
+        (np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]), SHAPE, "Convert the file"),
+        (np.dtype(np.complex64), SHAPE, "Convert the file"),
+        (np.dtype(np.int16), (*SHAPE, 3), "Split the file"),
+    ],
+)
+def test_what_is_no_volume_of_numbers_is_refused_by_name(write, dtype, shape, advice: str):
+    data = nifti_bytes(np.zeros(shape, dtype))
+    selection = Selection(Cohort.join((dataset := open_dataset(write({"s0001": {"mri": data}}))).meta))
+    selection.open("s0001")
+    view = Viewer(selection, dataset)
+    assert "s0001/mri.nii.gz" in view.error
+    assert advice in view.error
+
+
+def test_one_slice_and_no_masks_work(write):
+    flat = np.arange(1, 57, dtype=np.int16).reshape(7, 8, 1)
+    dataset = open_dataset(write({"s0001": {"mri": flat}}))
+    selection = Selection(Cohort.join(dataset.meta))
+    selection.open("s0001")
+    view = Viewer(selection, dataset)
+    assert (view.error, view.busy) == ("", "")
+    assert (view.labels["complete"], view.labels["structures"], view.labels["sets"]) == (True, [], [[]])
+    assert cut(view, "axial", 0, "image").shape == (8, 7)
+    assert cut(view, "sagittal", 6, "image").shape == (1, 8)
+    assert cut(view, "coronal", 0, "labels").tolist() == [[0] * 7]
+
+
+def test_reader_does_only_the_newest_of_what_waits():
+    done: list[int] = []
+    first, go, all_done = Event(), Event(), Event()
+    reader = opening.Reader()
+    reader.start(lambda: (first.set(), go.wait(20), done.append(0)))
+    first.wait(20)
+    for n in (1, 2):
+        reader.start(lambda n=n: done.append(n))
+    reader.start(lambda: (done.append(3), all_done.set()))
+    go.set()
+    assert all_done.wait(20)
+    assert done == [0, 3]
+
+
+def test_two_readings_of_the_masks_are_not_mixed_up(write):
+    dataset = open_dataset(write({"s0001": MASKS}))
+    grid = read_image(dataset["s0001"]).grid
+    one, other = (Overlay(dataset["s0001"], "reference", grid) for _ in range(2))
+    assert one.token != other.token
