@@ -93,7 +93,7 @@ WHERE = {
 }
 
 
-def test_next_and_previous_slice_skip_the_gaps_of_a_structure(stub: Callable[..., Stub]):
+def test_structures_are_gone_to_and_asked_for_once(stub: Callable[..., Stub]):
     widget = shown(stub, structures=["left_thing"])
     widget.page.focus(".xp-planes")
     widget.page.keyboard.press(".")
@@ -111,23 +111,22 @@ def test_next_and_previous_slice_skip_the_gaps_of_a_structure(stub: Callable[...
     expect(widget.page.locator(".xp-toast")).to_have_text("The masks are not read yet.")
 
 
-def test_where_a_structure_is_next(stub: Callable[..., Stub], tmp_path: Any):
-    """`nextWith` itself, as the bundle has it, by the list's own buttons where there are some."""
+def test_next_and_previous_slice_with_a_structure_skip_its_gaps(stub: Callable[..., Stub]):
     widget = shown(stub)
-    buttons = widget.page.locator(
-        "[data-structure=left_thing] [aria-label^='Next slice'], [data-structure=left_thing] [title^='Next slice']"
-    )
-    if buttons.count() == 0:
-        pytest.skip("the list has no such button")
+    toast = widget.page.locator(".xp-toast")
+    widget.page.mouse.click(*spot(widget, "axial", (30, 25, 9)))
+    widget.page.keyboard.press(">")
+    expect(toast).to_contain_text("Go to a structure first")
+    widget.page.keyboard.press(".")
+    widget.reply(widget.wait_sent("where")[0], **WHERE)
+    quiet(widget)
     slices = []
-    for _ in range(5):
-        buttons.first.click()
-        if not slices:
-            widget.reply(widget.wait_sent("where")[0], **WHERE)
+    for key in ">" * 5 + "<" * 6:
+        widget.page.keyboard.press(key)
         quiet(widget)
         slices.append(int(re.search(r"voxel \d+ \d+ (\d+)", said(widget))[1]))
-    assert slices == [10, 11, 17, 17, 17]
-    expect(widget.page.locator(".xp-toast")).to_contain_text("No next axial slice has left thing")
+    assert slices == [9, 10, 11, 17, 17, 11, 10, 9, 3, 2, 2]
+    expect(toast).to_have_text("No previous axial slice has left thing.")
 
 
 def test_a_preset_asks_the_kernel_and_r_goes_back(stub: Callable[..., Stub]):
@@ -226,6 +225,7 @@ def test_help_closes_by_escape_and_by_a_click_elsewhere(stub: Callable[..., Stub
 
 def test_what_is_seen_is_told_once_the_hand_rests(stub: Callable[..., Stub]):
     widget = shown(stub)
+    widget.page.wait_for_function("document.querySelector('.xp-heard').textContent !== ''")
     widget.page.evaluate(
         """() => { window.told = []; const heard = document.querySelector('.xp-heard');
           new MutationObserver(() => window.told.push(heard.textContent)).observe(heard, {childList: true, characterData: true, subtree: true}); }"""

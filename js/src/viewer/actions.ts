@@ -97,11 +97,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
   const sliceBy = (plane: Plane, by: number): void => sliceTo(plane, Math.round(view.voxel[AXES[plane][2]]!) + by);
 
   const options = (change: Partial<Options>): void => saveSoon("options", { ...view.options, ...change });
-  const target = (): string => {
-    const structures = view.labels?.structures ?? [];
-    const here = rowsHere().find((row) => view.look.shown.has(row));
-    return structures[here ?? -1]?.name ?? (structures.some((row) => row.name === gone && isPresent(row)) ? gone : "");
-  };
+  const nameAt = (row: number | undefined): string => view.labels?.structures[row ?? -1]?.name ?? "";
+  /** The structure that was gone to, until the crosshair is put elsewhere, or else the one that it is in. */
+  const target = (): string =>
+    view.labels?.structures.some((row) => row.name === gone && isPresent(row))
+      ? gone
+      : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
   const preset = (name: Preset): void => {
     const { scene } = view;
     if (!scene || name === "custom") return;
@@ -139,7 +140,10 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
   };
 
   return {
-    moveTo,
+    moveTo(voxel) {
+      gone = "";
+      moveTo(voxel);
+    },
     sliceBy,
     sliceTo,
     slice: (by) => sliceBy(view.active, by),
@@ -152,14 +156,17 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
       if (!rows.length) return;
-      const here = rowsHere().map((i) => view.labels!.structures[i]!.name);
-      // Where structures overlap, the one that was gone to last is where the way goes on from.
-      const from = here.includes(gone) || !here.length ? gone : here[0];
+      const from = target();
       const place = rows.findIndex((row) => row.name === from);
       const next = place < 0 ? (by > 0 ? 0 : rows.length - 1) : (place + by + rows.length) % rows.length;
       go(rows[next]!.name, "centre");
     },
     go,
+    follow(by) {
+      const name = target();
+      if (name) go(name, by > 0 ? "next" : "previous");
+      else stage.notice("Go to a structure first: click it, or press .");
+    },
 
     layout: (name) => save("layout_name", name),
     maximise: (layout) => save("layout_name", model.get("layout_name") === "grid" ? layout : "grid"),

@@ -17,6 +17,8 @@ export interface Commands {
   fade(by: number): void;
   reset(): void;
   structure(by: 1 | -1): void;
+  /** Go to the next (1) or previous (-1) slice that has the structure, over gaps. */
+  follow(by: 1 | -1): void;
   step(by: 1 | -1): void;
   tool(name: Tool): void;
   removeMeasurement(): void;
@@ -40,6 +42,7 @@ const HELP: [string, [string, string][]][] = [
     ["Home End", "first or last slice"],
     ["[ ]", "previous or next case"],
     [", .", "previous or next structure"],
+    ["< >", "previous or next slice that has it"],
   ]],
   ["Layout", [
     ["1", "three planes and 3D"],
@@ -93,6 +96,8 @@ export function bindKeys(el: HTMLElement, commands: Commands): void {
     r: () => commands.reset(),
     ",": () => commands.structure(-1),
     ".": () => commands.structure(1),
+    "<": () => commands.follow(-1),
+    ">": () => commands.follow(1),
     "[": () => commands.step(-1),
     "]": () => commands.step(1),
     l: () => commands.tool("distance"),
