@@ -1,8 +1,10 @@
 """The slice viewer: three planes of a case with its structures."""
 
 import asyncio
+import os
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +24,7 @@ from explorer.volume import read_image, read_masks
 MEMORY_BYTES = 1_000_000_000
 """Memory for cases that were open before; the open one may need more."""
 
+_SIDES = ("width", "height")
 _SHARED = ("layout", "window", "point", "structures")
 _NOT_FACTS = {"signature", "problems", "image_bytes", "mask_bytes", "orthogonal", "times_given_in", "dtype"}
 _NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels"}
@@ -78,7 +81,95 @@ class Viewer(View):
 
     def handlers(self) -> Mapping[str, Callable[[Message], Answer | None]]:
         """Return what answers the browser's requests."""
-        return {"slices": self._slices, "locate": self._locate, "step": self._step}
+        return {
+            "slices": self._slices,
+            "locate": self._locate,
+            "step": self._step,
+            "snapshot": self._snapshot,
+        }
+
+    def snapshot(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        width: int = 1200,
+        height: int = 900,
+        layout: str | None = None,
+        plane: str = "axial",
+        legend: bool = True,
+        scale: float = 1.0,
+    ) -> bytes:
+        """Draw what is shown, without a browser.
+
+        Parameters
+        ----------
+        path
+            Where to write it, too; a file that is there is replaced.
+        width, height
+            In CSS pixels.
+        layout
+            ``"grid"``, ``"axial"``, ``"coronal"``, ``"sagittal"`` or ``"mosaic"``; by default the
+            viewer's own, and the grid for ``"3d"``, which only a browser draws.
+        plane
+            Of the mosaic.
+        legend
+            Whether to list the structures.
+        scale
+            Pixels per CSS pixel; 3 for print.
+
+        Returns
+        -------
+        bytes
+            A PNG of ``width * scale`` times ``height * scale`` pixels.
+
+        Raises
+        ------
+        QueryError
+            No case is open, or the size is out of bounds.
+        UnknownName
+            There is no such layout or plane.
+        """
+        from explorer.snapshot import Options, draw
+
+        shown = self._picture
+        if shown is None:
+            raise QueryError("No case is open, so there is nothing to draw.")
+        layout = layout or self.selection.layout
+        rows = self.labels.get("structures", ())
+        png = draw(
+            shown,
+            point=self.selection.point,
+            structures=self.selection.structures,
+            options=Options.of(getattr(self, "options", {})),
+            layout="grid" if layout == "3d" else layout,
+            plane=plane,
+            window=self.selection.window,
+            colors=dict(getattr(self.selection, "colors", ())),
+            opacities=dict(getattr(self.selection, "opacities", ())),
+            volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
+            title=str(self.scene["case"]),
+            legend=legend,
+            width=width,
+            height=height,
+            scale=scale,
+        )
+        if path is not None:
+            Path(path).write_bytes(png)
+        return png
+
+    def _snapshot(self, message: Message) -> Answer:
+        if self._picture is None or message.get("scene") != self.scene.get("key"):
+            raise QueryError("This case is no longer open.")
+        width, height = (_bounded(message, name, 64, 4096, 1200 - 300 * n) for n, name in enumerate(_SIDES))
+        png = self.snapshot(
+            width=round(width),
+            height=round(height),
+            layout=text(message.get("layout", ""), "layout") or None,
+            plane=text(message.get("plane", "axial"), "plane"),
+            legend=message.get("legend") is not False,
+            scale=_bounded(message, "scale", 0.5, 4, 1),
+        )
+        return {"type": "image/png"}, [png]
 
     def _pull(self, name: str, own: str) -> None:
         value = getattr(self.selection, name)
@@ -265,3 +356,11 @@ class Viewer(View):
         facts += [["Problem", str(problem)[:300], ""] for problem in row.get("problems") or ()]
         facts += [["Noted", p.what[:300], ""] for p in self.dataset.problems if p.case == case]
         return facts
+
+
+def _bounded(message: Message, name: str, low: float, high: float, default: float) -> float:
+    """Return a number of a request, which a browser may have made up."""
+    value = message.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise QueryError(f"{name} must be {low:g} to {high:g}, not {value!r:.100}.")
+    return float(value)
