@@ -62,6 +62,7 @@ def test_a_wheel_without_its_front_end_is_noticed(tmp_path: Path):
         archive.writestr("explorer/py.typed", "")
         archive.writestr("explorer/static/viewer.js", "export default 1")
     assert "explorer/static/facets.js" in check.missing(wheel)
+    assert "explorer/structures.csv" in check.missing(wheel)
     assert "explorer/static/viewer.js" not in check.missing(wheel)
     assert "explorer/py.typed" not in check.missing(wheel)
 
