@@ -71,7 +71,7 @@ def draw(
     picture
         Its image.
     masks
-        Its masks; by default those that `picture` holds.
+        Its masks; without them no structure is drawn.
     other
         Masks of another set: outlined over `masks`, or compared with them where
         ``options.difference``.
@@ -120,10 +120,9 @@ def draw(
         raise QueryError(f"A window goes from a smaller to a larger number, not {low!r:.50} to {high!r:.50}.")
     size = _checked_size(width, height, scale)
     options = options or Options()
-    used: Masks = picture if masks is None else masks
-    style = _style(used, other, structures, options, colors or {}, opacities or {}, scale)
+    style = _style(masks, other, structures, options, colors or {}, opacities or {}, scale)
     voxel = voxel_at(picture.grid, point)
-    scene = _Scene(picture, used, other, options, style, (low, high), scale, voxel)
+    scene = _Scene(picture, masks, other, options, style, (low, high), scale, voxel)
     area, listed = _split(layout, size, scale, legend)
     tiles = _tiles(scene, layout, plane, area)
     canvas = np.zeros((size[1], size[0], 3), np.uint8)
@@ -146,7 +145,7 @@ def draw(
 @dataclass(frozen=True, eq=False)
 class _Scene:
     picture: Picture
-    masks: Masks
+    masks: Masks | None
     other: Masks | None
     options: Options
     style: Style
@@ -175,7 +174,7 @@ def _checked_size(width: int, height: int, scale: float) -> tuple[int, int]:
 
 
 def _style(
-    masks: Masks,
+    masks: Masks | None,
     other: Masks | None,
     structures: tuple[str, ...] | None,
     options: Options,
@@ -244,7 +243,8 @@ def _mosaic(scene: _Scene, plane: str, area: Area) -> list[_Tile]:
     columns = max(round(wide / (_MOSAIC_TILE * scene.scale)), 1)
     rows = max(round(high / max(wide / columns / min(max(aspect, 0.5), 2.0), 1)), 1)
     count = min(columns * rows, grid.shape[along])
-    columns = min(columns, count)
+    # As large as they get: the lesser of what the width and the height leave.
+    columns = max(range(1, count + 1), key=lambda n: min(wide / n / aspect, high / -(-count // n)))
     rows = -(-count // columns)
     indices = np.rint(np.linspace(0, grid.shape[along] - 1, count)).astype(int).tolist()
     if count == 1:
@@ -282,16 +282,18 @@ def _paint(scene: _Scene, tile: _Tile, canvas: Bits) -> None:
         return
     column, row = tile.placement.voxels(area, columns, rows)
     spot = Spot(part, row, column)
-    ids, theirs = _ids(scene.masks, tile), _ids(scene.other, tile)
-    if scene.options.difference and ids is not None and scene.other is not None and theirs is not None:
-        paint_difference(spot, ids, scene.masks.sets, scene.other, theirs, scene.style)
-        return
-    if ids is not None and scene.style.paint != "outline":
-        paint_fills(spot, ids, scene.masks.sets, scene.style)
-    if ids is not None and scene.style.paint != "fill":
-        paint_outlines(spot, ids, scene.masks.sets, scene.style)
-    if theirs is not None and scene.other is not None:
-        paint_outlines(spot, theirs, scene.other.sets, scene.style, cased=True)
+    masks, other, style = scene.masks, scene.other, scene.style
+    ids, theirs = _ids(masks, tile), _ids(other, tile)
+    if masks is not None and ids is not None:
+        if scene.options.difference and other is not None and theirs is not None:
+            paint_difference(spot, ids, masks.sets, other, theirs, style)
+            return
+        if style.paint != "outline":
+            paint_fills(spot, ids, masks.sets, style)
+        if style.paint != "fill":
+            paint_outlines(spot, ids, masks.sets, style)
+    if other is not None and theirs is not None:
+        paint_outlines(spot, theirs, other.sets, style, cased=True)
 
 
 def _ids(masks: Masks | None, tile: _Tile) -> NDArray[Any] | None:
@@ -327,7 +329,7 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
 
 
 def _entries(scene: _Scene, tiles: list[_Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
-    """Return a line for each shown structure, those that are seen in the slices first."""
+    """Return a line for each shown structure."""
     if not scene.options.overlay:
         return []
     seen: set[str] = set()
@@ -338,7 +340,7 @@ def _entries(scene: _Scene, tiles: list[_Tile], volumes_ml: Mapping[str, float])
                 there = np.flatnonzero(np.bincount(ids.ravel(), minlength=len(masks.sets)))
                 seen.update(name for i in there.tolist() for name in masks.sets[i])
     found = []
-    for name in sorted(scene.style.shown, key=lambda name: name not in seen):
+    for name in scene.style.shown:
         known, volume = structure(name), volumes_ml.get(name)
         usable = volume is not None and isfinite(volume)
         found.append(
@@ -347,6 +349,7 @@ def _entries(scene: _Scene, tiles: list[_Tile], volumes_ml: Mapping[str, float])
                 known.label,
                 known.side[:1].upper(),
                 f"{volume:,.1f} ml" if usable else "",
+                name in seen,
             )
         )
     return found

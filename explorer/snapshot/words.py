@@ -36,12 +36,15 @@ class Entry:
         Words, and ``"L"``, ``"R"`` or ``""``.
     volume
         Words, or ``""`` where it is not known.
+    seen
+        Whether it is in the slices that are drawn.
     """
 
     color: Rgb
     label: str
     side: str
     volume: str
+    seen: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +67,13 @@ class Sheet:
         ink: Rgb = INK,
         anchor: str = "la",
         room: float = 1e9,
+        rim: bool = False,
     ) -> None:
-        """Write words with a dark rim, so that they stand out; cut to fit a room in pixels."""
+        """Write words, cut to fit a room in pixels; over a picture with a dark rim."""
         font = _font(size * self.scale)
         shown = fitting(printable(words), font, room)
-        self.draw.text(at, shown, ink, font, anchor, stroke_width=1.5 * self.scale, stroke_fill=(0, 0, 0))
+        width = 1.5 * self.scale if rim else 0
+        self.draw.text(at, shown, ink, font, anchor, stroke_width=width, stroke_fill=(0, 0, 0))
 
     def line(self, start: tuple[float, float], stop: tuple[float, float], ink: Rgb) -> None:
         """Draw an upright or level line, 1 CSS pixel wide."""
@@ -115,10 +120,10 @@ def annotate(sheet: Sheet, tile: Area, grid: Grid, placement: Placement, title: 
         ((middle_x + aside, bottom - edge), "ld"),
     ]
     for letter, (at, anchor) in zip(letters, places, strict=True):
-        sheet.write(at, letter, size=14, ink=LETTER, anchor=anchor)
+        sheet.write(at, letter, size=14, ink=LETTER, anchor=anchor, rim=True)
     half = (right - left) / 2 - 2 * edge - 16 * s
-    sheet.write((left + edge, top + edge), title, anchor="la", room=half)
-    sheet.write((right - edge, bottom - edge), caption, anchor="rd", room=half)
+    sheet.write((left + edge, top + edge), title, anchor="la", room=half, rim=True)
+    sheet.write((right - edge, bottom - edge), caption, anchor="rd", room=half, rim=True)
     length_mm, words = scale_bar(right - left, placement.pixels_per_mm)
     _scale_bar(sheet, (left + edge, bottom - edge), length_mm * placement.pixels_per_mm, words)
 
@@ -128,8 +133,8 @@ def caption(sheet: Sheet, tile: Area, below: str, above: str = "") -> None:
     left, top, right, bottom = tile
     edge = 5 * sheet.scale
     room = right - left - 2 * edge
-    sheet.write((left + edge, bottom - edge), below, size=10.5, anchor="ld", room=room)
-    sheet.write((left + edge, top + edge), above, size=10.5, room=room)
+    sheet.write((left + edge, bottom - edge), below, size=10.5, anchor="ld", room=room, rim=True)
+    sheet.write((left + edge, top + edge), above, size=10.5, room=room, rim=True)
 
 
 def _scale_bar(sheet: Sheet, at: tuple[float, float], length: float, words: str) -> None:
@@ -143,7 +148,7 @@ def _scale_bar(sheet: Sheet, at: tuple[float, float], length: float, words: str)
         ):
             a, b, c, d = (round(n) for n in (box[0] - grow, box[1] - grow, box[2] + grow, box[3] + grow))
             sheet.draw.rectangle((a, b, max(c - 1, a), max(d - 1, b)), ink)
-    sheet.write((x + length + 7 * s, at[1]), words, anchor="ld")
+    sheet.write((x + length + 7 * s, at[1]), words, anchor="ld", rim=True)
 
 
 def crosshair(sheet: Sheet, tile: Area, at: tuple[float, float]) -> None:
@@ -166,7 +171,7 @@ def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[E
     heading
         The case's id, then what else is to be said, a line each.
     entries
-        The most important first, should they not fit.
+        Should they not fit, those that are seen come first.
     """
     s = sheet.scale
     left, top, right, bottom = area[0] + 16 * s, area[1] + 14 * s, area[2] - 16 * s, area[3] - 12 * s
@@ -183,6 +188,7 @@ def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[E
     kept = list(entries)
     more = len(entries) - rows * columns
     if more > 0:
+        kept.sort(key=lambda entry: not entry.seen)
         kept = kept[: max(rows * columns - 1, 0)]
         more = len(entries) - len(kept)
     gap = 20 * s

@@ -138,6 +138,7 @@ class Viewer(View):
         rows = self.labels.get("structures", ())
         png = draw(
             shown,
+            masks=shown,
             point=self.selection.point,
             structures=self.selection.structures,
             options=Options.of(getattr(self, "options", {})),

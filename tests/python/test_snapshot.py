@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from samples import AFFINE, SHAPE, box_mask, nifti_bytes
 
-from explorer import Cohort, Selection, open_dataset
+from explorer import Cohort, Selection, open_dataset, snapshot
 from explorer.errors import QueryError, UnknownName
 from explorer.phantom import PhantomCase, write_case
-from explorer.snapshot import Options, draw
+from explorer.snapshot import Options
 from explorer.snapshot.geometry import place, scale_bar, voxel_at
 from explorer.snapshot.png import png_bytes
 from explorer.snapshot.words import printable
@@ -31,6 +31,10 @@ def opened(root: Path, case: str = "s0001") -> Picture:
     found = picture(volume)
     found.take_labels(read_masks(dataset[case], volume.grid), volume.grid)
     return found
+
+
+def draw(shown: Picture, **more) -> bytes:
+    return snapshot.draw(shown, masks=shown, **more)
 
 
 def pixels(png: bytes) -> np.ndarray:
