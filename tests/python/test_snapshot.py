@@ -12,7 +12,7 @@ from explorer import Cohort, Selection, open_dataset, snapshot
 from explorer.errors import QueryError, UnknownName
 from explorer.phantom import PhantomCase, write_case
 from explorer.snapshot import Options
-from explorer.snapshot.geometry import place, scale_bar, voxel_at
+from explorer.snapshot.geometry import edge_letters, place, scale_bar, voxel_at
 from explorer.snapshot.png import png_bytes
 from explorer.snapshot.words import printable
 from explorer.structures import structure
@@ -250,6 +250,18 @@ def test_letters_are_there_and_two_where_tilted(small, tilt: float, wide: bool):
     assert all(edge.sum() > 5 for edge in edges.values()), {name: edge.sum() for name, edge in edges.items()}
     columns = np.flatnonzero(found[:30].any(axis=0))
     assert (columns.max() - columns.min() > 12) == wide
+
+
+@pytest.mark.parametrize(("radiological", "sides"), [(True, ("R", "L")), (False, ("L", "R"))])
+def test_letters_name_the_side_that_is_drawn_there(small, radiological: bool, sides: tuple[str, str]):
+    grid = small().grid
+    for plane, expected in (
+        ("axial", (*sides, "A", "P")),
+        ("coronal", (*sides, "S", "I")),
+        ("sagittal", ("A", "P", "S", "I")),
+    ):
+        placement = place(grid, plane, (0, 0, 300, 300), radiological=radiological, scale=1.0)
+        assert edge_letters(grid, placement) == expected
 
 
 def test_the_crosshair_is_at_the_point_and_can_be_left_out(small):
