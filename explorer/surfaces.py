@@ -39,6 +39,7 @@ _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
 
 Floats = NDArray[np.float64]
+Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ class Extents:
         Shape (sets, 3): first and last, in steps of `stride`.
     """
 
-    stride: tuple[int, int, int]
+    stride: Triple
     voxels: NDArray[np.int64]
     low: NDArray[np.int64]
     high: NDArray[np.int64]
@@ -106,7 +107,7 @@ def extents(ids: NDArray[np.integer], grid: Grid) -> Extents:
     return Extents(stride, counts, boxes[:, 0::2], boxes[:, 1::2])
 
 
-def strides(grid: Grid) -> tuple[int, int, int]:
+def strides(grid: Grid) -> Triple:
     """Return every how many voxels to look at along each axis, so that they are at most 2**25."""
     stride = [1, 1, 1]
     while np.prod([-(-n // s) for n, s in zip(grid.shape, stride, strict=True)]) > _READ_VOXELS:
@@ -148,28 +149,20 @@ def surface(
         The budget is out of range.
     """
     where = extents(ids, grid) if where is None else where
-    inside, low = _crop(ids, sets, name, where)
-    return surface_of(inside, low, where.stride, grid, triangles=triangles)
+    return surface_of(*_crop(ids, sets, name, where), where.stride, grid, triangles=triangles)
 
 
 def surface_of(
-    inside: NDArray[np.bool_],
-    low: ArrayLike,
-    stride: tuple[int, int, int],
-    grid: Grid,
-    *,
-    triangles: int = TRIANGLES,
+    inside: NDArray[np.bool_], low: ArrayLike, stride: Triple, grid: Grid, *, triangles: int = TRIANGLES
 ) -> Surface:
     """Make the surface of voxels that were looked at in steps.
 
     Parameters
     ----------
     inside
-        Which voxels are inside, some at least.
-    low
-        The first of them along x, y and z of the grid, in steps.
-    stride
-        Every how many voxels were looked at.
+        Which of them are inside, some at least.
+    low, stride
+        The first along x, y and z of the grid, in steps; and the steps, in voxels.
     grid
         Where the voxels lie.
     triangles

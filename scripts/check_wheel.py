@@ -1,4 +1,4 @@
-"""Check that a wheel holds the front end, the page's template, published figures and the type marker.
+"""Check that a wheel holds the front end, the page's template, its tables and the type marker.
 
 usage: check_wheel.py WHEEL
 """
@@ -11,6 +11,7 @@ JS = Path(__file__).parents[1] / "js" / "src"
 ALSO = [
     "explorer/py.typed",
     "explorer/published.csv",
+    "explorer/structures.csv",
     "explorer/share/jupyter/voila/templates/explorer/index.html.j2",
     "explorer/share/jupyter/voila/templates/explorer/conf.json",
 ]

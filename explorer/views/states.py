@@ -1,6 +1,5 @@
 """What a browser is told of an open case, and what it may tell, as JSON values."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,38 +7,6 @@ from explorer.structures import structure
 from explorer.views.overlay import Overlay
 from explorer.views.picture import Picture
 from explorer.views.slices import axis_letters
-
-OPTIONS: Mapping[str, Any] = {
-    "radiological": True,
-    "paint": "both",
-    "width": 1.5,
-    "overlay": True,
-    "opacity": 0.45,
-    "smooth": True,
-    "crosshair": True,
-    "difference": False,
-}
-"""How pictures are drawn unless a browser has said otherwise; `width` in CSS pixels."""
-
-_PAINTS = ("fill", "outline", "both")
-_BOUNDS = {"width": (0.5, 5.0), "opacity": (0.0, 1.0)}
-
-
-def checked_options(given: object) -> dict[str, Any]:
-    """Return what can be used of a browser's options: known names, right types, within bounds."""
-    found: dict[str, Any] = {}
-    for name, default in OPTIONS.items():
-        value = given.get(name) if isinstance(given, Mapping) else None
-        if isinstance(default, bool):
-            if isinstance(value, bool):
-                found[name] = value
-        elif name == "paint":
-            if value in _PAINTS:
-                found[name] = value
-        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            low, high = _BOUNDS[name]
-            found[name] = min(max(float(value), low), high)
-    return found
 
 
 def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:

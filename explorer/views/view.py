@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 from IPython import get_ipython
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, QueryError
 
 STATIC = Path(__file__).parent.parent / "static"
 """Where the bundled front ends lie."""
@@ -83,3 +83,11 @@ class View(anywidget.AnyWidget):
             return
         if request is not None:
             self.send({**fields, "id": request, "ok": True}, list(buffers))
+
+
+def bounded(message: Message, name: str, low: float, high: float, default: float) -> float:
+    """Return a number of a request, which a browser may have made up."""
+    value = message.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise QueryError(f"{name} must be {low:g} to {high:g}, not {value!r:.100}.")
+    return float(value)

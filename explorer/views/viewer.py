@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,13 +17,14 @@ from explorer.surface_cache import surface_cache
 from explorer.views import space
 from explorer.views.facts import case_facts
 from explorer.views.opening import Opener
+from explorer.views.options import checked_options
 from explorer.views.overlay import PLANES, Overlay
 from explorer.views.picture import Picture
 from explorer.views.planning import Planner
 from explorer.views.reading import Step
 from explorer.views.slices import check_request, cut_slices, first_slices
-from explorer.views.states import checked_options, labels_state, problems_text, scene_state
-from explorer.views.view import STATIC, Answer, Message, View, kernel_loop
+from explorer.views.states import labels_state, problems_text, scene_state
+from explorer.views.view import STATIC, Answer, Message, View, bounded, kernel_loop
 
 MEMORY_BYTES = 1_000_000_000
 """Memory for cases that were open before or are read ahead; the open one may need more."""
@@ -54,7 +56,7 @@ class Viewer(View):
     other
         The same of the mask set it is compared with, or ``{}``.
     options
-        How pictures are drawn; see `explorer.views.states.OPTIONS`.
+        How pictures are drawn; see `explorer.views.options.Options`.
     """
 
     _esm: ClassVar = STATIC / "viewer.js"
@@ -115,8 +117,80 @@ class Viewer(View):
             "window": self._window,
             "locate": self._locate,
             "step": self._step,
+            "snapshot": self._snapshot,
             **self._space,
         }
+
+    def snapshot(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        width: int = 1200,
+        height: int = 900,
+        layout: str | None = None,
+        plane: str = "axial",
+        legend: bool = True,
+        scale: float = 1.0,
+    ) -> bytes:
+        """Draw what is shown, without a browser.
+
+        Parameters
+        ----------
+        path
+            Where to write it, too; a file that is there is replaced.
+        width, height
+            In CSS pixels.
+        layout
+            ``"grid"``, ``"axial"``, ``"coronal"``, ``"sagittal"`` or ``"mosaic"``; by default the
+            viewer's own, and the grid for ``"3d"``, which only a browser draws.
+        plane
+            Of the mosaic.
+        legend
+            Whether to list the structures.
+        scale
+            Pixels per CSS pixel; 3 for print.
+
+        Returns
+        -------
+        bytes
+            A PNG of ``width * scale`` times ``height * scale`` pixels.
+
+        Raises
+        ------
+        QueryError
+            No case is open, or the size is out of bounds.
+        UnknownName
+            There is no such layout or plane.
+        """
+        from explorer.snapshot import Options, draw
+
+        shown = self._picture
+        if shown is None:
+            raise QueryError("No case is open, so there is nothing to draw.")
+        layout = layout or self.selection.layout
+        rows = self.labels.get("structures", ())
+        png = draw(
+            shown,
+            masks=shown.labels,
+            other=shown.other,
+            point=self.selection.point,
+            structures=self.selection.structures,
+            options=Options.of(self.options),
+            layout="grid" if layout == "3d" else layout,
+            plane=plane,
+            window=self.selection.window,
+            colors=dict(self.selection.colors),
+            opacities=dict(self.selection.opacities),
+            volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
+            title=str(self.scene["case"]),
+            legend=legend,
+            width=width,
+            height=height,
+            scale=scale,
+        )
+        if path is not None:
+            Path(path).write_bytes(png)
+        return png
 
     def close(self) -> None:
         """Read nothing any more."""
@@ -179,6 +253,18 @@ class Viewer(View):
         if self._picture is None or message.get("scene") != self.scene.get("key"):
             raise QueryError("This case is no longer open.")
         return self._picture
+
+    def _snapshot(self, message: Message) -> Answer:
+        self._asked(message)
+        png = self.snapshot(
+            width=round(bounded(message, "width", 64, 4096, 1200)),
+            height=round(bounded(message, "height", 64, 4096, 900)),
+            layout=text(message.get("layout", ""), "layout") or None,
+            plane=text(message.get("plane", "axial"), "plane"),
+            legend=message.get("legend") is not False,
+            scale=bounded(message, "scale", 0.5, 4, 1),
+        )
+        return {"type": "image/png"}, [png]
 
     def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
         """Return the masks that a message is about, and the case they are of."""

@@ -38,7 +38,7 @@ def test_a_worker_needs_no_tables():
 
 
 def test_nothing_heavy_is_loaded_before_a_chart_is_seen():
-    code = "import sys, explorer.app; sys.exit(' '.join(m for m in ('plotly', 'dask') if m in sys.modules))"
+    code = "import sys, explorer.app; sys.exit(' '.join(m for m in ('plotly', 'dask', 'PIL') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
 
@@ -65,6 +65,7 @@ def test_a_wheel_without_its_front_end_is_noticed(tmp_path: Path):
         archive.writestr("explorer/py.typed", "")
         archive.writestr("explorer/static/viewer.js", "export default 1")
     assert "explorer/static/facets.js" in check.missing(wheel)
+    assert "explorer/structures.csv" in check.missing(wheel)
     assert "explorer/static/viewer.js" not in check.missing(wheel)
     assert "explorer/py.typed" not in check.missing(wheel)
 
@@ -74,9 +75,8 @@ def test_dependencies_are_these_and_no_more():
     names = sorted(item.split(">")[0] for item in project["dependencies"])
     assert names == [
         *("anywidget", "click", "connected-components-3d", "deflate", "fast-simplification", "filelock"),
-        *("fsspec", "ipython"),
-        *("ipywidgets", "isal", "loky", "nibabel", "numpy", "pandas", "platformdirs", "plotly", "pyarrow"),
-        *("tqdm", "traitlets"),
+        *("fsspec", "ipython", "ipywidgets", "isal", "loky", "nibabel", "numpy", "pandas", "pillow"),
+        *("platformdirs", "plotly", "pyarrow", "tqdm", "traitlets"),
     ]
 
 

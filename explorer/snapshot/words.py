@@ -1,0 +1,216 @@
+"""Letters, scale, captions and legend of a picture."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import ImageDraw, ImageFont
+
+from explorer.grid import Grid
+from explorer.snapshot.geometry import Area, Placement, edge_letters, scale_bar
+from explorer.snapshot.paint import Rgb
+
+INK: Rgb = (0xD6, 0xDE, 0xE6)
+FAINT: Rgb = (0x93, 0x9F, 0xAC)
+LETTER: Rgb = (0xF2, 0xD3, 0x6B)
+CROSS: Rgb = (0x4D, 0xA3, 0xFF)
+
+_LONGEST = 200
+_EDGE, _GAP, _ROW, _COLUMN = 8, 7, 19, 190
+_GLYPHS = frozenset(chr(n) for n in range(32, 127)) | frozenset("·…°±")
+_LIKE = str.maketrans({"–": "-", "—": "-", "−": "-", "‑": "-", "×": "x", "µ": "u", "\t": " ", "\n": " "})
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the legend.
+
+    Attributes
+    ----------
+    color
+        Of its chip.
+    label, side
+        Words, and ``"L"``, ``"R"`` or ``""``.
+    volume
+        Words, or ``""`` where it is not known.
+    seen
+        Whether it is in the slices that are drawn.
+    """
+
+    color: Rgb
+    label: str
+    side: str
+    volume: str
+    seen: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """An image to write on: places in its pixels, sizes in CSS pixels, each `scale` pixels large."""
+
+    draw: ImageDraw.ImageDraw
+    scale: float
+
+    def width_of(self, words: str, size: float) -> float:
+        """Return how wide words are, in pixels."""
+        return float(_font(size * self.scale).getlength(printable(words)))
+
+    def write(
+        self,
+        at: tuple[float, float],
+        words: str,
+        *,
+        size: float = 12,
+        ink: Rgb = INK,
+        anchor: str = "la",
+        room: float = 1e9,
+        rim: bool = False,
+    ) -> None:
+        """Write words, cut to fit a room in pixels; over a picture with a dark rim."""
+        font = _font(size * self.scale)
+        shown = fitting(printable(words), font, room)
+        width = 1.5 * self.scale if rim else 0
+        self.draw.text(at, shown, ink, font, anchor, stroke_width=width, stroke_fill=(0, 0, 0))
+
+    def line(self, start: tuple[float, float], stop: tuple[float, float], ink: Rgb) -> None:
+        """Draw an upright or level line, 1 CSS pixel wide."""
+        thick = max(1, round(self.scale))
+        x, y = (round(min(pair)) for pair in zip(start, stop, strict=True))
+        right, bottom = (round(max(pair)) for pair in zip(start, stop, strict=True))
+        self.draw.rectangle((x, y, max(right, x + thick) - 1, max(bottom, y + thick) - 1), ink)
+
+
+@lru_cache(maxsize=16)
+def _font(size: float) -> Font:
+    return ImageFont.load_default(size)
+
+
+def printable(words: str) -> str:
+    """Return words in the characters that the font has, of a bounded length."""
+    plain = unicodedata.normalize("NFKD", words[: 2 * _LONGEST].translate(_LIKE))
+    kept = [c for c in plain if not unicodedata.combining(c) and unicodedata.category(c)[0] != "C"]
+    return "".join(c if c in _GLYPHS else "?" for c in kept)[:_LONGEST]
+
+
+def fitting(words: str, font: Font, room: float) -> str:
+    """Return words, shortened by an ellipsis where they are wider than a room in pixels."""
+    if font.getlength(words) <= room:
+        return words
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if font.getlength(words[:middle] + "…") <= room else (low, middle - 1)
+    return words[:low].rstrip() + "…"
+
+
+def annotate(sheet: Sheet, tile: Area, grid: Grid, placement: Placement, title: str, caption: str) -> None:
+    """Write the letters, the scale bar, a title and a caption of a plane."""
+    left, top, right, bottom = tile
+    s = sheet.scale
+    edge, middle_x, middle_y = _EDGE * s, (left + right) / 2, (top + bottom) / 2
+    letters = edge_letters(grid, placement)
+    aside = 7 * s  # off the middle, where the crosshair often is
+    places = [
+        ((left + edge, middle_y - aside), "ld"),
+        ((right - edge, middle_y - aside), "rd"),
+        ((middle_x + aside, top + edge), "la"),
+        ((middle_x + aside, bottom - edge), "ld"),
+    ]
+    for letter, (at, anchor) in zip(letters, places, strict=True):
+        sheet.write(at, letter, size=14, ink=LETTER, anchor=anchor, rim=True)
+    half = (right - left) / 2 - 2 * edge - 16 * s
+    sheet.write((left + edge, top + edge), title, anchor="la", room=half, rim=True)
+    sheet.write((right - edge, bottom - edge), caption, anchor="rd", room=half, rim=True)
+    length_mm, words = scale_bar(right - left, placement.pixels_per_mm)
+    _scale_bar(sheet, (left + edge, bottom - edge), length_mm * placement.pixels_per_mm, words)
+
+
+def caption(sheet: Sheet, tile: Area, below: str, above: str = "") -> None:
+    """Write the little that a small tile has room for."""
+    left, top, right, bottom = tile
+    edge = 5 * sheet.scale
+    room = right - left - 2 * edge
+    sheet.write((left + edge, bottom - edge), below, size=10.5, anchor="ld", room=room, rim=True)
+    sheet.write((left + edge, top + edge), above, size=10.5, room=room, rim=True)
+
+
+def _scale_bar(sheet: Sheet, at: tuple[float, float], length: float, words: str) -> None:
+    s = sheet.scale
+    x, y = at[0], at[1] - 2 * s
+    for ink, grow in (((0, 0, 0), 1.5 * s), (INK, 0.0)):
+        for box in (
+            (x, y - 1.5 * s, x + length, y),
+            (x, y - 6 * s, x + 1.5 * s, y),
+            (x + length - 1.5 * s, y - 6 * s, x + length, y),
+        ):
+            a, b, c, d = (round(n) for n in (box[0] - grow, box[1] - grow, box[2] + grow, box[3] + grow))
+            sheet.draw.rectangle((a, b, max(c - 1, a), max(d - 1, b)), ink)
+    sheet.write((x + length + 7 * s, at[1]), words, anchor="ld", rim=True)
+
+
+def crosshair(sheet: Sheet, tile: Area, at: tuple[float, float]) -> None:
+    """Draw the lines through a point, with a gap around it."""
+    left, top, right, bottom = tile
+    x, y, gap = int(at[0]), int(at[1]), _GAP * sheet.scale
+    for start, stop in ((left, x - gap), (x + gap, right)):
+        if stop > start:
+            sheet.line((start, y), (stop, y), CROSS)
+    for start, stop in ((top, y - gap), (y + gap, bottom)):
+        if stop > start:
+            sheet.line((x, start), (x, stop), CROSS)
+
+
+def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[Entry]) -> None:
+    """Write a heading and a line for each structure, as many as there is room for.
+
+    Parameters
+    ----------
+    heading
+        The case's id, then what else is to be said, a line each.
+    entries
+        Should they not fit, those that are seen come first.
+    """
+    s = sheet.scale
+    left, top, right, bottom = area[0] + 16 * s, area[1] + 14 * s, area[2] - 16 * s, area[3] - 12 * s
+    y = top
+    for n, words in enumerate(heading):
+        sheet.write(
+            (left, y), words, size=16 if n == 0 else 12, ink=INK if n == 0 else FAINT, room=right - left
+        )
+        y += (26 if n == 0 else 18) * s
+    y += 10 * s if heading else 0
+    rows = max(int((bottom - y) // (_ROW * s)), 0)
+    most = max(int((right - left) // (_COLUMN * s)), 1)
+    columns = min(most, -(-len(entries) // max(rows, 1))) or 1
+    kept = list(entries)
+    more = len(entries) - rows * columns
+    if more > 0:
+        kept.sort(key=lambda entry: not entry.seen)
+        kept = kept[: max(rows * columns - 1, 0)]
+        more = len(entries) - len(kept)
+    gap = 20 * s
+    wide = (right - left - gap * (columns - 1)) / columns
+    for n, entry in enumerate(kept):
+        _entry(sheet, left + n // rows * (wide + gap), y + n % rows * _ROW * s, wide, entry)
+    if more > 0 and rows:
+        n = len(kept)
+        at = (left + n // rows * (wide + gap) + 22 * s, y + (n % rows + 0.5) * _ROW * s)
+        sheet.write(at, f"+ {more} more", ink=FAINT, anchor="lm", room=wide)
+
+
+def _entry(sheet: Sheet, x: float, y: float, wide: float, entry: Entry) -> None:
+    s = sheet.scale
+    middle = y + _ROW * s / 2
+    chip = (x, middle - 6 * s, x + 12 * s, middle + 6 * s)
+    sheet.draw.rounded_rectangle(chip, 3 * s, entry.color)
+    right = x + min(wide, 330 * s)
+    volume = sheet.width_of(entry.volume, 12)
+    sheet.write((right, middle), entry.volume, ink=FAINT, anchor="rm")
+    side_x = right - (72 * s if entry.volume else 12 * s)
+    sheet.write((side_x, middle), entry.side, ink=FAINT, anchor="mm")
+    start = x + 22 * s
+    stop = side_x - 10 * s if entry.side else right - (volume + 10 * s if volume else 0)
+    sheet.write((start, middle), entry.label, anchor="lm", room=max(stop - start, 0))
