@@ -95,10 +95,7 @@ class Extents:
 
 
 def extents(ids: NDArray[np.integer], grid: Grid) -> Extents:
-    """Find where each set of structures lies, in one pass.
-
-    A volume of more than 2**25 voxels is looked at in steps, those of the finest axis first.
-    """
+    """Find where each set of structures lies, in one pass over what `strides` leaves of a volume."""
     stride = strides(grid)
     seen = np.asfortranarray(ids[:: stride[0], :: stride[1], :: stride[2]])
     found = cc3d.statistics(seen, no_slice_conversion=True)
