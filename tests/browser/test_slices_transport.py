@@ -93,10 +93,13 @@ def linked(stub: Callable[..., Stub]) -> Callable[..., Stub]:
 
 def quiet(widget: Stub) -> list[dict[str, Any]]:
     """Wait until nothing is asked any more; returns all that was."""
-    widget.page.wait_for_function(
-        """() => new Promise((done) => { const n = window.sent.length;
-            requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(n > 0 && window.under < 1 && n === window.sent.length), 800))); })""",
-        timeout=60_000,
+    widget.page.evaluate(
+        """async () => {
+          for (let still = 0, n = -1; still < 12; await new Promise((f) => setTimeout(f, 50))) {
+            still = n === window.sent.length && n > 0 && window.under < 1 ? still + 1 : 0;
+            n = window.sent.length;
+          }
+        }"""
     )
     return [m for m in widget.sent_of("slices") if m.get("rows") != [0, 1]]  # which only measures the link
 
