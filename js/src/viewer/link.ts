@@ -7,14 +7,17 @@ const FAR_BYTES_PER_MS = 1_000;
 /** From here on packing takes longer than sending; a near kernel gets the benefit of the doubt. */
 const RAW_BYTES_PER_MS = 20_000;
 const RAW_NEAR_BYTES_PER_MS = 4_000;
+/** A smaller answer tells the round trip, a larger one how fast bytes come. */
 const LEAST_BYTES = 2_000;
 const KEPT = 15;
+/** Of the time for an answer, at least this is taken for the travel of its bytes. */
+const LEAST_SHARE = 0.3;
 
 export interface Link {
   /** An answer of so many bytes has come; the kernel took `kernelMs` of the time for itself. */
   came(askedAt: number, now: number, bytes: number, kernelMs: number): void;
-  bytesPerMs(): number;
-  roundTripMs(): number;
+  /** Whether a round trip was measured. */
+  isKnown(): boolean;
   /** Bytes that may be under way. */
   allowance(): number;
   /** Whether slices should be packed. */
@@ -36,16 +39,17 @@ export function link(near: boolean): Link {
   const rate = (): number => (rates.length ? typical(rates) : near ? NEAR_BYTES_PER_MS : FAR_BYTES_PER_MS);
   return {
     came(askedAt, now, bytes, kernelMs) {
-      keep(trips, Math.max(0, now - askedAt - kernelMs));
-      if (bytes >= LEAST_BYTES) {
+      if (bytes < LEAST_BYTES) {
+        keep(trips, Math.max(0, now - askedAt - kernelMs));
+      } else {
         // An answer that had to wait for the one before it travelled only since that one came.
         const from = Math.max(askedAt + roundTrip() + kernelMs, last);
-        keep(rates, bytes / Math.max(1, now - from));
+        // A round trip that was measured too long must not make the link look fast.
+        keep(rates, bytes / Math.max(1, now - from, LEAST_SHARE * (now - Math.max(askedAt, last))));
       }
       last = now;
     },
-    bytesPerMs: rate,
-    roundTripMs: roundTrip,
+    isKnown: () => trips.length > 0,
     allowance: () => Math.max(4_000, rate() * UNDER_WAY_MS),
     packs: () => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS),
   };

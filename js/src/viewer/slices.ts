@@ -17,7 +17,7 @@ const BATCH = 6;
 const REST_MS = 120;
 /** Shares of what may be under way: a coarse slice, some rows of a sharp one, and all that nobody waits for. */
 const COARSE_SHARE = 0.55;
-const ROWS_SHARE = 0.75;
+const ROWS_SHARE = 0.5;
 const AHEAD_SHARE = 0.5;
 const MAX_STRIDE = 16;
 
@@ -187,6 +187,15 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     return null;
   };
 
+  /** A single row, to learn the round trip. */
+  const probe = (of: Scene): void => {
+    const askedAt = performance.now();
+    kernel
+      .ask("slices", { scene: of.key, plane: last, indices: [0], layer: "image", compress: false, rows: [0, 1] })
+      .then(({ content, buffers }) => line.came(askedAt, performance.now(), buffers[0]?.byteLength ?? 0, Number(content["ms"] ?? 0)))
+      .catch(() => undefined); // what is asked for next tells
+  };
+
   const pump = (): void => {
     while (scene) {
       const job = next();
@@ -335,6 +344,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
       refused.clear();
       parts.clear();
       takeEarly();
+      if (scene && !line.isKnown()) probe(scene);
     },
     setLabels: (next) => set("labels", next),
     setOther: (next) => set("other", next),

@@ -1,0 +1,232 @@
+"""How the viewer asks for slices: a kernel in the page, behind a link of a known speed."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from widgets import Stub
+
+SHAPE = [200, 160, 30]
+
+KERNEL = """
+([shape, bytesPerMs, tripMs]) => {
+  const axes = {axial: [0, 1, 2], coronal: [0, 2, 1], sagittal: [1, 2, 0]};
+  let free = 0;
+  window.under = 0; window.most = 0; window.arrivals = []; window.closed = false;
+  window.model.send = (m) => {
+    window.sent.push({...m, at: performance.now()});
+    if (m.kind !== 'slices') return;
+    const [w, h] = [shape[axes[m.plane][0]], shape[axes[m.plane][1]]];
+    const stride = m.coarse ? m.stride : 1;
+    const rows = m.rows ? m.rows[1] - m.rows[0] : Math.ceil(h / stride);
+    const width = m.layer === 'image' && !m.coarse ? 2 : 1;
+    const size = Math.ceil(w / stride) * rows * width;
+    const buffers = window.closed ? [] : m.indices.map((index) => {
+      const bytes = new Uint8Array(size).fill(m.layer === 'image' ? 0 : window.fill ?? 0);
+      for (let i = 0; m.layer === 'image' && i < size; i += width) bytes[i] = m.coarse ? 50 : 200;
+      return new DataView(bytes.buffer);
+    });
+    const total = size * buffers.length;
+    window.under += total;
+    window.most = Math.max(window.most, window.under);
+    const now = performance.now();
+    free = Math.max(free, now + tripMs / 2) + total / bytesPerMs;
+    setTimeout(() => {
+      window.under -= total;
+      window.arrivals.push({...m, at: performance.now()});
+      window.model.receive({id: m.id, ok: true, closed: window.closed, packed: 'raw', bytes: width, stride,
+        ms: 0, revision: window.revision ?? 0, content: m.layer === 'image' ? undefined : 'masks',
+        ...(m.coarse && m.layer === 'image' ? {scale: 1, offset: 0} : {})}, buffers);
+    }, free + tripMs / 2 - now);
+  };
+}
+"""
+
+
+def scene(key: str, content: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "case": key.split("#")[0],
+        "content": content,
+        "shape": SHAPE,
+        "spacing": [1, 1, 2],
+        "affine": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0],
+        "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
+        "dtype": "u2",
+        "scale": 1,
+        "offset": 0,
+        "exact": True,
+        "window": [0, 255],
+        "tilt": 0,
+        "orthogonal": True,
+    }
+
+
+def labels(key: str, revision: int, complete: bool) -> dict[str, Any]:
+    row = {"name": "liver", "label": "liver", "side": "", "group": "Other", "color": "#00ff00", "snomed": ""}
+    return {
+        "key": key,
+        "content": "masks",
+        "revision": revision,
+        "complete": complete,
+        "bytes": 1,
+        "sets": [[], [0]],
+        "structures": [{**row, "volume_ml": 1.0, "status": "complete"}],
+    }
+
+
+@pytest.fixture
+def linked(stub: Callable[..., Stub]) -> Callable[..., Stub]:
+    def make(bytes_per_ms: float, trip_ms: float) -> Stub:
+        nothing = {"scene": {}, "labels": {}, "other": {}, "facts": [], "busy": "", "cases": 3}
+        nothing |= {"layout_name": "axial", "window": None, "point": None, "structures": None, "options": {}}
+        widget = stub(
+            "viewer",
+            {**nothing, "colors": [], "opacities": [], "mask_sets": [], "mask_set": "", "compare": ""},
+        )
+        widget.page.evaluate(KERNEL, [SHAPE, bytes_per_ms, trip_ms])
+        return widget
+
+    return make
+
+
+def quiet(widget: Stub) -> list[dict[str, Any]]:
+    """Wait until nothing is asked any more; returns all that was."""
+    widget.page.evaluate(
+        """async () => {
+          for (let still = 0, n = -1; still < 12; await new Promise((f) => setTimeout(f, 50))) {
+            still = n === window.sent.length && n > 0 && window.under < 1 ? still + 1 : 0;
+            n = window.sent.length;
+          }
+        }"""
+    )
+    return [m for m in widget.sent_of("slices") if m.get("rows") != [0, 1]]  # which only measures the link
+
+
+def grey(widget: Stub) -> int:
+    """Return the brightest grey of the axial canvas away from texts and crosshair."""
+    return widget.page.evaluate(
+        """() => { const c = document.querySelector('.xp-plane-axial canvas');
+          return c.getContext('2d').getImageData(c.width * 0.4, c.height * 0.4, 1, 1).data[0]; }"""
+    )
+
+
+def test_a_near_kernel_sends_raw_whole_slices_in_the_direction_of_the_wheel(linked: Callable):
+    widget = linked(50_000, 1)
+    widget.set("scene", scene("a#1", "a"))
+    asked = quiet(widget)
+    assert not any(m["compress"] or m.get("coarse") or m.get("rows") for m in asked)
+    assert asked[0]["indices"] == [14]
+    assert asked[1]["indices"] == [15, 16, 17, 18, 19, 20]
+    seen = [index for m in asked if m["plane"] == "axial" for index in m["indices"]]
+    assert sorted(seen) == list(range(4, 25))  # each once
+    assert grey(widget) == 200
+
+
+def test_a_slow_link_shows_coarse_slices_first_and_never_has_much_under_way(linked: Callable):
+    widget = linked(125, 100)
+    widget.set("scene", scene("a#1", "a"))
+    quiet(widget)
+    before = len(widget.sent)
+    waits = widget.page.evaluate(
+        """async () => {
+          const el = document.querySelector('.xp-planes');
+          el.focus();
+          window.most = 0;
+          const waits = [];
+          for (let step = 1; step <= 14; step++) {
+            const [index, asked] = [14 + step, performance.now()];
+            el.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', bubbles: true}));
+            const has = () => window.arrivals.find((m) => m.plane === 'axial' && m.indices.includes(index) && m.layer === 'image');
+            while (!has() && performance.now() - asked < 3000) await new Promise((f) => setTimeout(f, 5));
+            waits.push(has() ? Math.max(0, has().at - asked) : 9999);
+            await new Promise((f) => setTimeout(f, 130));
+          }
+          return waits;
+        }"""
+    )
+    assert sorted(waits)[-2] <= 300, waits
+    assert widget.page.evaluate("window.most") <= 125 * 100 * 1.6
+    asked = quiet(widget)
+    later = [m for m in widget.sent[before:] if m["kind"] == "slices" and 28 in m["indices"]]
+    assert later[0]["coarse"]
+    assert later[0]["stride"] >= 2
+    assert all(m["compress"] for m in asked[len(asked) // 2 :])
+    parts = [m["rows"] for m in later if m.get("rows")]
+    assert parts[0][0] == 0
+    assert parts[-1][1] == SHAPE[1]
+    assert all(one[1] == other[0] for one, other in pairwise(parts))
+    assert grey(widget) == 200
+
+
+def test_coarse_is_seen_before_sharp(linked: Callable):
+    widget = linked(40, 50)
+    widget.set("scene", scene("a#1", "a"))
+    quiet(widget)
+    widget.set("point", [100, 80, 2])  # far from what was read ahead
+    widget.page.wait_for_function(
+        "() => window.arrivals.some((m) => m.coarse && m.indices.includes(1)) || window.arrivals.some((m) => m.rows && m.indices.includes(1))"
+    )
+    widget.page.wait_for_timeout(60)
+    assert grey(widget) == 50
+    quiet(widget)
+    assert grey(widget) == 200
+
+
+def test_a_case_that_was_open_before_is_asked_for_nothing_that_is_kept(linked: Callable):
+    widget = linked(50_000, 1)
+    widget.set("scene", scene("a#1", "a/1"))
+    quiet(widget)
+    widget.set("scene", scene("b#2", "b/1"))
+    count = len(quiet(widget))
+    widget.set("scene", scene("a#3", "a/1"))
+    assert len(quiet(widget)) == count
+    assert grey(widget) == 200
+    widget.set("scene", scene("a#4", "a/2"))  # its files have changed
+    assert len(quiet(widget)) > count
+
+
+def test_slices_that_come_with_the_scene_are_not_asked_for(linked: Callable):
+    widget = linked(50_000, 1)
+    first = {"kind": "first", "scene": "a#1", "plane": "axial", "index": 14, "layer": "image"}
+    widget.say({**first, "packed": "raw", "bytes": 2, "stride": 1}, [bytes([120, 0]) * (SHAPE[0] * SHAPE[1])])
+    widget.set("scene", scene("a#1", "a"))
+    widget.page.wait_for_timeout(50)
+    assert grey(widget) == 120
+    assert 14 not in [index for m in quiet(widget) for index in m["indices"]]
+
+
+def test_ids_of_an_older_revision_are_shown_until_newer_ones_come(linked: Callable):
+    widget = linked(50_000, 1)
+    widget.page.evaluate("() => { window.revision = 1; window.fill = 1; }")
+    widget.set("scene", scene("a#1", "a"))
+    widget.set("labels", labels("a#1", 1, False))
+    quiet(widget)
+    green = "() => { const c = document.querySelector('.xp-plane-axial canvas'), d = c.getContext('2d').getImageData(c.width * 0.4, c.height * 0.4, 1, 1).data; return d[1] - d[0]; }"
+    assert widget.page.evaluate(green) > 30
+    before = len(widget.sent_of("slices"))
+    widget.page.evaluate(
+        "() => { window.revision = 2; window.fill = 0; window.held = window.model.send; window.waiting = []; window.model.send = (m) => window.waiting.push(m); }"
+    )
+    widget.set("labels", labels("a#1", 2, True))
+    widget.page.wait_for_timeout(100)
+    assert widget.page.evaluate(green) > 30
+    widget.page.evaluate("() => { window.model.send = window.held; window.waiting.forEach(window.held); }")
+    asked = quiet(widget)[before:]
+    assert {m["layer"] for m in asked} == {"labels"}
+    assert asked[0]["indices"] == [14]
+    assert widget.page.evaluate(green) == 0
+    count = len(asked)
+    widget.set("labels", labels("a#1", 2, True))
+    assert len(quiet(widget)[before:]) == count
+
+
+def test_a_case_that_was_closed_meanwhile_is_no_error_and_not_asked_for_again(linked: Callable):
+    widget = linked(50_000, 1)
+    widget.page.evaluate("window.closed = true")
+    widget.set("scene", scene("a#1", "a"))
+    asked = quiet(widget)
+    indices = [(m["plane"], index) for m in asked for index in m["indices"]]
+    assert len(indices) == len(set(indices))
+    assert "kernel" not in widget.page.inner_text("#root")
