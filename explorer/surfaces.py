@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import fast_simplification
 import numpy as np
 from numpy.typing import NDArray
@@ -102,10 +101,29 @@ def extents(ids: NDArray[np.integer], grid: Grid) -> Extents:
     while np.prod([-(-n // s) for n, s in zip(ids.shape, stride, strict=True)]) > _READ_VOXELS:
         stride[int(np.argmin(np.multiply(grid.spacing_mm, stride)))] *= 2
     seen = np.asfortranarray(ids[:: stride[0], :: stride[1], :: stride[2]])
-    found = cc3d.statistics(seen, no_slice_conversion=True)
-    boxes = np.asarray(found["bounding_boxes"], np.int64)
-    counts = np.asarray(found["voxel_counts"], np.int64)
-    return Extents((stride[0], stride[1], stride[2]), counts, boxes[:, 0::2], boxes[:, 1::2])
+    # Runs of one set along x, which are few; a new row is a new run.
+    width, height, _ = seen.shape
+    flat = seen.ravel(order="F")
+    new = np.ones(flat.size, np.bool_)
+    np.not_equal(flat[1:], flat[:-1], out=new[1:])
+    new[::width] = True
+    starts = np.flatnonzero(new)
+    lengths = np.diff(starts, append=flat.size)
+    order = np.argsort(flat[starts], kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    values = flat[starts]
+    rows, x = np.divmod(starts, width)
+    z, y = np.divmod(rows, height)
+    groups = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    present = values[groups]
+    count = int(present[-1]) + 1
+    voxels = np.zeros(count, np.int64)
+    voxels[present] = np.add.reduceat(lengths, groups)
+    low, high = np.zeros((count, 3), np.int64), np.zeros((count, 3), np.int64)
+    for axis, (first, last) in enumerate(((x, x + lengths - 1), (y, y), (z, z))):
+        low[present, axis] = np.minimum.reduceat(first, groups)
+        high[present, axis] = np.maximum.reduceat(last, groups)
+    return Extents((stride[0], stride[1], stride[2]), voxels, low, high)
 
 
 def surface(
@@ -178,20 +196,18 @@ def _crop(
         raise UnknownName("shown structure", name, {n for members in sets for n in members})
     low, high = where.low[rows].min(axis=0), where.high[rows].max(axis=0) + 1
     i, j, k = (slice(a * s, (b - 1) * s + 1, s) for a, b, s in zip(low, high, where.stride, strict=True))
-    return np.ascontiguousarray(has[ids[i, j, k]]), low
+    # In the order in which files lie in memory, where they are read so.
+    return has.take(ids[i, j, k].T).T, low
 
 
 def _faces(inside: NDArray[np.bool_]) -> Floats:
     """Return how many faces across each axis lie between inside and outside."""
-    padded = np.pad(inside, 1)
-    return np.array(
-        [
-            np.count_nonzero(padded[1:] != padded[:-1]),
-            np.count_nonzero(padded[:, 1:] != padded[:, :-1]),
-            np.count_nonzero(padded[:, :, 1:] != padded[:, :, :-1]),
-        ],
-        float,
-    )
+    found = []
+    for axis in range(3):
+        along = np.moveaxis(inside, axis, 0)
+        ends = np.count_nonzero(along[0]) + np.count_nonzero(along[-1])
+        found.append(np.count_nonzero(along[1:] != along[:-1]) + ends)
+    return np.array(found, float)
 
 
 def _factors(
