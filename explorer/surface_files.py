@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from explorer.dataset import Case
-from explorer.errors import QueryError, UnknownName
+from explorer.errors import QueryError, UnknownName, VolumeError
+from explorer.grid import Grid, closest_ras
+from explorer.labels import Mask
 from explorer.structures import in_order, structure
-from explorer.surfaces import TRIANGLES, Surface, extents, surface
-from explorer.volume import closest_ras, masks_grid, read_image, read_masks
+from explorer.surfaces import TRIANGLES, Surface, strides, surface
+from explorer.volume import iter_masks, masks_grid, read_image
 
 FORMATS = ("glb", "ply", "stl")
 """Kinds of files that can be written."""
@@ -214,14 +216,23 @@ def case_surfaces(
     for name in wanted or ():
         if name not in case.masks():
             raise UnknownName("mask", name, case.masks())
-    labels = read_masks(case, stored, wanted)
-    for name in wanted or ():
-        if name in labels.problems:
-            raise QueryError(labels.problems[name])
-    ids, grid = closest_ras(labels.ids, stored)
-    there = in_order(n for members in labels.sets for n in members)
-    where = extents(ids, grid)
-    return {n: surface(ids, labels.sets, grid, n, triangles=triangles, where=where) for n in wanted or there}
+    found = {}
+    for name, mask in iter_masks(case, stored, in_order(case.masks()) if wanted is None else wanted):
+        if isinstance(mask, Mask) and mask.box is not None:
+            found[name] = _surface(mask, stored, triangles)
+        elif wanted is not None:
+            raise mask if isinstance(mask, VolumeError) else UnknownName("shown structure", name, found)
+    return found
+
+
+def _surface(mask: Mask, stored: Grid, triangles: int) -> Surface:
+    assert mask.box is not None  # noqa: S101 - it is not empty
+    affine = stored.affine.copy()
+    affine[:3, 3] = stored.to_world([span.start for span in mask.box])
+    i, j, k = mask.inside.shape
+    inside, grid = closest_ras(mask.inside, Grid((i, j, k), affine))
+    x, y, z = stride = strides(grid)
+    return surface(inside[::x, ::y, ::z], grid, stride=stride, triangles=triangles)
 
 
 def _one(form: str) -> Callable[[str, Surface, str], bytes]:

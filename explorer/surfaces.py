@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import fast_simplification
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from explorer.errors import QueryError, UnknownName
+from explorer.errors import QueryError
 from explorer.grid import Grid
 
 TRIANGLES = 4_000
@@ -74,36 +73,6 @@ class Surface:
         return _spanned(columns - columns.mean(axis=1, keepdims=True), list(self.triangles.T))[1] / 1000
 
 
-@dataclass(frozen=True, eq=False)
-class Extents:
-    """Where each set of structures lies.
-
-    Attributes
-    ----------
-    stride
-        Every how many voxels were looked at, along x, y and z.
-    voxels
-        How many were found, by set.
-    low, high
-        Shape (sets, 3): first and last, in steps of `stride`.
-    """
-
-    stride: Triple
-    voxels: NDArray[np.int64]
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
-
-
-def extents(ids: NDArray[np.integer], grid: Grid) -> Extents:
-    """Find where each set of structures lies, in one pass over what `strides` leaves of a volume."""
-    stride = strides(grid)
-    seen = np.asfortranarray(ids[:: stride[0], :: stride[1], :: stride[2]])
-    found = cc3d.statistics(seen, no_slice_conversion=True)
-    boxes = np.asarray(found["bounding_boxes"], np.int64)
-    counts = np.asarray(found["voxel_counts"], np.int64)
-    return Extents(stride, counts, boxes[:, 0::2], boxes[:, 1::2])
-
-
 def strides(grid: Grid) -> Triple:
     """Return every how many voxels to look at along each axis, so that they are at most 2**25."""
     stride = [1, 1, 1]
@@ -113,63 +82,33 @@ def strides(grid: Grid) -> Triple:
 
 
 def surface(
-    ids: NDArray[np.integer],
-    sets: Sequence[Sequence[str]],
+    inside: NDArray[np.bool_],
     grid: Grid,
-    name: str,
     *,
+    low: ArrayLike = (0, 0, 0),
+    stride: Triple = (1, 1, 1),
     triangles: int = TRIANGLES,
-    where: Extents | None = None,
 ) -> Surface:
-    """Make the surface of a structure; where it overlaps others it is whole.
-
-    Parameters
-    ----------
-    ids
-        Shape (x, y, z) of the grid: set of structures of each voxel.
-    sets
-        Structures of each set.
-    grid
-        Where the voxels lie.
-    name
-        The structure.
-    triangles
-        At most so many, 100 to `MAX_TRIANGLES`.
-    where
-        What `extents` returned, where many surfaces of one case are made.
-
-    Raises
-    ------
-    UnknownName
-        No voxel belongs to the structure.
-    QueryError
-        The budget is out of range.
-    """
-    where = extents(ids, grid) if where is None else where
-    return surface_of(*_crop(ids, sets, name, where), where.stride, grid, triangles=triangles)
-
-
-def surface_of(
-    inside: NDArray[np.bool_], low: ArrayLike, stride: Triple, grid: Grid, *, triangles: int = TRIANGLES
-) -> Surface:
-    """Make the surface of voxels that were looked at in steps.
+    """Make the surface of a part of a volume.
 
     Parameters
     ----------
     inside
-        Which of them are inside, some at least.
-    low, stride
-        The first along x, y and z of the grid, in steps; and the steps, in voxels.
+        Which of the part's voxels are inside, shape (x, y, z).
     grid
-        Where the voxels lie.
+        Where the voxels of the whole volume lie.
+    low, stride
+        Where the part begins, in steps; and the steps, in voxels: see `strides`.
     triangles
         At most so many, 100 to `MAX_TRIANGLES`.
 
     Raises
     ------
     QueryError
-        The budget is out of range.
+        Nothing is inside, or the budget is out of range.
     """
+    if not inside.any():
+        raise QueryError("Nothing is inside, so there is no surface.")
     if not 100 <= triangles <= MAX_TRIANGLES:
         raise QueryError(f"A surface has 100 to {MAX_TRIANGLES:,} triangles; got {triangles!r:.50}.")
     step = np.array(stride)
@@ -195,30 +134,14 @@ def surface_of(
     return _packed(_grown(points, found, volume_mm3, limit), found)
 
 
-def _crop(
-    ids: NDArray[np.integer], sets: Sequence[Sequence[str]], name: str, where: Extents
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return the structure's voxels within its bounding box, and the box's low corner."""
-    has = np.array([name in members for members in sets])
-    rows = np.flatnonzero(has[: len(where.voxels)] & (where.voxels[: len(has)] > 0))
-    if not rows.size:
-        raise UnknownName("shown structure", name, {n for members in sets for n in members})
-    low, high = where.low[rows].min(axis=0), where.high[rows].max(axis=0) + 1
-    i, j, k = (slice(a * s, (b - 1) * s + 1, s) for a, b, s in zip(low, high, where.stride, strict=True))
-    return np.ascontiguousarray(has[ids[i, j, k]]), low
-
-
 def _faces(inside: NDArray[np.bool_]) -> Floats:
     """Return how many faces across each axis lie between inside and outside."""
-    padded = np.pad(inside, 1)
-    return np.array(
-        [
-            np.count_nonzero(padded[1:] != padded[:-1]),
-            np.count_nonzero(padded[:, 1:] != padded[:, :-1]),
-            np.count_nonzero(padded[:, :, 1:] != padded[:, :, :-1]),
-        ],
-        float,
-    )
+    found = []
+    for axis in range(3):
+        along = np.moveaxis(inside, axis, 0)
+        ends = np.count_nonzero(along[0]) + np.count_nonzero(along[-1])
+        found.append(np.count_nonzero(along[1:] != along[:-1]) + ends)
+    return np.array(found, float)
 
 
 def _factors(

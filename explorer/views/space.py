@@ -12,7 +12,7 @@ from explorer.errors import QueryError
 from explorer.structures import structure
 from explorer.surface_cache import key, pack, unpack
 from explorer.surface_files import to_file
-from explorer.surfaces import TRIANGLES, Surface, strides, surface_of
+from explorer.surfaces import TRIANGLES, Surface, strides, surface
 from explorer.views.overlay import Overlay
 from explorer.views.view import STATIC, Answer, Message
 
@@ -58,7 +58,7 @@ class Surfaces:
         if found is None:
             stride = strides(masks.grid)
             inside, low = masks.cropped(name, stride)
-            found = surface_of(inside, low, stride, masks.grid)
+            found = surface(inside, masks.grid, low=low, stride=stride)
             self._cache.put(place, pack(found))
         return found
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -286,10 +287,11 @@ def test_a_case_of_one_slice_a_case_without_masks_and_hostile_names(write):
     dataset = open_dataset(write({"s0001": {"mri": nifti_bytes(flat)}}))
     shown = picture(read_image(dataset["s0001"]))
     assert pixels(draw(shown, title=name * 50, layout="mosaic")).shape == (900, 1200, 3)
-    ids = np.ones((7, 6, 1), np.uint8)
-    shown.ids, shown.sets = ids, ((), (name, "x" * 5000))
+    masks = SimpleNamespace(ids=np.ones((7, 6, 1), np.uint8), sets=((), (name, "x" * 5000)))
     for layout in ("grid", "axial", "coronal", "sagittal", "mosaic"):
-        image = pixels(draw(shown, layout=layout, title=name * 50, volumes_ml={name: float("nan")}))
+        image = pixels(
+            snapshot.draw(shown, masks=masks, layout=layout, title=name * 50, volumes_ml={name: float("nan")})
+        )
         assert image.max() > 100
     assert printable(name) == "a<script>" + "?" * 20 + "_left"
     assert len(printable("y" * 10_000)) == 200

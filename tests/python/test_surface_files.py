@@ -18,7 +18,7 @@ from explorer.errors import QueryError, UnknownName
 from explorer.grid import Grid
 from explorer.surface_cache import key, pack, surface_cache, unpack
 from explorer.surface_files import case_surfaces, to_glb, to_ply, to_stl
-from explorer.surfaces import Surface, surface, surface_of
+from explorer.surfaces import Surface, surface
 from explorer.views import space
 from explorer.views.viewer import Viewer
 
@@ -40,7 +40,7 @@ def root(write) -> Path:
 
 @pytest.fixture
 def one() -> Surface:
-    return surface(box_mask((1, 4), (2, 6), (3, 8)), ((), ("a",)), Grid(SHAPE, np.diag([2, 1.5, 3, 1])), "a")
+    return surface(box_mask((1, 4), (2, 6), (3, 8)) > 0, Grid(SHAPE, np.diag([2, 1.5, 3, 1])))
 
 
 @pytest.fixture
@@ -80,11 +80,11 @@ def test_damaged_bytes_are_no_surface(one: Surface):
 def test_a_surface_is_made_once_and_again_when_its_file_is_damaged(view: Viewer, tmp_path: Path, monkeypatch):
     made: list[str] = []
 
-    def counted(*arguments: object) -> Surface:
+    def counted(*arguments: object, **options: object) -> Surface:
         made.append("made")
-        return surface_of(*arguments)
+        return surface(*arguments, **options)
 
-    monkeypatch.setattr(space, "surface_of", counted)
+    monkeypatch.setattr(space, "surface", counted)
     first = ask(view, kind="surface", structure="liver")
     assert ask(view, kind="surface", structure="liver") == first
     assert len(made) == 1

@@ -8,11 +8,11 @@ import trimesh
 from scipy.spatial import KDTree
 
 from explorer import open_dataset
-from explorer.errors import QueryError, UnknownName
+from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.phantom import write_case
-from explorer.surfaces import Surface, extents, surface
-from explorer.volume import closest_ras, read_image, read_masks
+from explorer.surface_files import case_surfaces
+from explorer.surfaces import Surface, strides, surface
 
 SPACING = (1.5, 2.0, 5.0)
 
@@ -40,7 +40,7 @@ def solid(found: Surface) -> trimesh.Trimesh:
 
 
 def make(mask: np.ndarray, matrix: np.ndarray, **options: int) -> Surface:
-    return surface(mask.astype(np.uint8), ((), ("a",)), Grid(mask.shape, matrix), "a", **options)
+    return surface(mask, Grid(mask.shape, matrix), **options)
 
 
 GRIDS = {
@@ -120,7 +120,7 @@ def test_neighbours_leave_no_gap():
     upper = whole & (i + 0.4 * j + 0.5 * k > 32)
     ids = whole.astype(np.uint8) + upper
     grid = Grid(shape, affine())
-    found = [solid(surface(ids, ((), ("a",), ("b",)), grid, name)) for name in "ab"]
+    found = [solid(surface(ids == n, grid)) for n in (1, 2)]
     border = np.argwhere((ids[:-1] == 1) & (ids[1:] == 2)) + np.array([0.5, 0, 0])
     deep = [p for p in border if ball(shape, 0.6)[int(p[0]), int(p[1]), int(p[2])]]
     points = grid.to_world(np.array(deep))
@@ -133,16 +133,6 @@ def test_neighbours_leave_no_gap():
     # They may share a little, which nobody sees; between them there is no room.
     assert np.percentile(outside, 99) < 0.1 * min(SPACING)
     assert np.percentile(off, 95) < 0.7 * min(SPACING)
-
-
-def test_overlapping_structures_are_both_whole():
-    a, b = ball(), np.zeros((47, 38, 21), bool)
-    b[10:30, 10:30, 5:16] = True
-    ids = a.astype(np.uint8) + 2 * b
-    sets = ((), ("a",), ("b",), ("a", "b"))
-    grid = Grid(ids.shape, affine())
-    for name, mask in (("a", a), ("b", b)):
-        assert surface(ids, sets, grid, name).volume_ml == pytest.approx(mask.sum() * 15 / 1000, rel=0.01)
 
 
 def test_a_single_voxel_and_a_full_image_have_surfaces():
@@ -161,15 +151,12 @@ def test_volumes_of_a_body_are_those_of_its_voxels(tmp_path: Path):
     case = write_case(tmp_path, "s0001", orientation="PIL", tilt_degrees=12, seed=3)
     (tmp_path / "meta.csv").write_text("image_id\ns0001\n")
     opened = open_dataset(tmp_path)["s0001"]
-    stored = read_image(opened).grid
-    labels = read_masks(opened, stored)
-    ids, grid = closest_ras(labels.ids, stored)
-    where = extents(ids, grid)
+    made = case_surfaces(opened)
     checked = 0
     for name, truth in case.structures.items():
         if truth.voxels < 200:
             continue
-        found = surface(ids, labels.sets, grid, name, where=where)
+        found = made[name]
         assert found.volume_ml == pytest.approx(truth.volume_ml, rel=0.03), name
         assert len(found.triangles) <= 4_000
         checked += 1
@@ -179,18 +166,18 @@ def test_volumes_of_a_body_are_those_of_its_voxels(tmp_path: Path):
 def test_a_large_volume_is_looked_at_in_steps(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("explorer.surfaces._READ_VOXELS", 40_000)
     mask = ball((94, 76, 42))
-    ids, grid = mask.astype(np.uint8), Grid(mask.shape, affine())
-    where = extents(ids, grid)
-    assert np.prod(-(-np.array(ids.shape) // where.stride)) <= 40_000
-    found = solid(surface(ids, ((), ("a",)), grid, "a", where=where))
+    grid = Grid(mask.shape, affine())
+    x, y, z = stride = strides(grid)
+    seen = mask[::x, ::y, ::z]
+    assert seen.size <= 40_000 < mask.size
+    found = solid(surface(seen, grid, stride=stride))
     centre = affine()[:3, :3] @ ((np.array(mask.shape) - 1) / 2) + affine()[:3, 3]
     assert found.volume == pytest.approx(mask.sum() * 15, rel=0.03)
     np.testing.assert_allclose(found.center_mass, centre, atol=2.0)
 
 
 def test_what_cannot_be_had_is_said():
-    mask = ball()
-    with pytest.raises(UnknownName, match="Did you mean 'a'"):
-        surface(mask.astype(np.uint8), ((), ("a",)), Grid(mask.shape, affine()), "aa")
+    with pytest.raises(QueryError, match="Nothing"):
+        make(np.zeros((4, 5, 6), bool), affine())
     with pytest.raises(QueryError, match="100 to"):
-        make(mask, affine(), triangles=5)
+        make(ball(), affine(), triangles=5)
