@@ -45,6 +45,9 @@ PEER_LIMIT_MS = 60_000
 STATIC = Path(__file__).parents[1] / "explorer" / "static"
 AXIAL, SAGITTAL = ".xp-plane-axial canvas", ".xp-plane-sagittal canvas"
 PLANES = ".xp-planes"
+WHEEL_PIXELS = 40
+"""Of the wheel for one slice; 120 steps stay within the volume."""
+
 REMOTE = "bench.test"
 """A name for this machine that the viewer does not take for this machine."""
 
@@ -176,13 +179,14 @@ def wheel(page: Page, steps: int) -> list[Callable[[], object]]:
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     ways = [1] * (steps // 4) + [-1] * (steps // 2) + [1] * (steps // 4)
-    return [lambda way=way: page.mouse.wheel(0, 120 * way) for way in ways]
+    return [lambda way=way: page.mouse.wheel(0, WHEEL_PIXELS * way) for way in ways]
 
 
 def measure_page(browser: Browser, address: str, ids: list[str], table: Table) -> None:
     """Measure steps, dragging, drawing and changes of case in one page."""
     with ours(browser, address) as page:
         choose(page, f"selection.open({ids[0]!r})", AXIAL)
+        page.wait_for_selector(".xp-structure")  # the masks are in
         page.wait_for_timeout(4000)
         steps = latencies(page, "wheel", AXIAL, wheel(page, 120), 60, 500)
         table.line(f"wheel step, p50 of {len(steps)}", percentile(steps, 50), "ms", 8)
