@@ -23,7 +23,13 @@ EMPTY = 37
 
 
 def write_case(
-    root: Path, shape: tuple[int, int, int], *, seed: int = 0, case: str = "s0001", spanning: bool = False
+    root: Path,
+    shape: tuple[int, int, int],
+    *,
+    seed: int = 0,
+    case: str = "s0001",
+    spanning: bool = False,
+    empty: int = EMPTY,
 ) -> Path:
     """Write one case plane by plane, so that it may be larger than memory.
 
@@ -39,6 +45,8 @@ def write_case(
         Its id.
     spanning
         Whether the first mask reaches from corner to corner, as that of a whole body does.
+    empty
+        How many of the masks are empty.
 
     Returns
     -------
@@ -49,22 +57,22 @@ def write_case(
     folder = root / case
     (folder / "segmentations").mkdir(parents=True, exist_ok=True)
     _save(folder / "mri.nii.gz", _image(shape, rng), shape, np.int16)
-    full = rng.permutation(len(PUBLISHED))[: len(PUBLISHED) - EMPTY]
+    full = rng.permutation(len(PUBLISHED))[: len(PUBLISHED) - empty]
     reaches = np.geomspace(0.28, 0.02, len(full))
     reach_of = {PUBLISHED[n]: reach for n, reach in zip(full, reaches, strict=True)}
     if spanning:
         reach_of[PUBLISHED[full[0]]] = 1.0
-    empty: bytes | None = None
+    no_voxels: bytes | None = None
     for name in PUBLISHED:
         path = folder / "segmentations" / f"{name}.nii.gz"
         if name in reach_of:
             _save(path, _blob(shape, reach_of[name], rng), shape, np.uint8)
-        elif empty is None:
+        elif no_voxels is None:
             zeros = np.zeros(shape[:2], np.uint8, order="F")
             _save(path, (zeros for _ in range(shape[2])), shape, np.uint8)
-            empty = path.read_bytes()
+            no_voxels = path.read_bytes()
         else:
-            path.write_bytes(empty)
+            path.write_bytes(no_voxels)
     return folder
 
 

@@ -106,14 +106,14 @@ def test_no_more_is_submitted_than_is_taken(write, tmp_path: Path, monkeypatch: 
 def threads_and_signal() -> tuple[dict[str, str | None], object]:
     import signal
 
-    return {name: os.environ.get(name) for name in workers.ONE_THREAD}, signal.getsignal(signal.SIGINT)
+    return {name: os.environ.get(name) for name in workers.ENVIRONMENT}, signal.getsignal(signal.SIGINT)
 
 
 def test_worker_processes_use_one_thread_each_and_leave_ctrl_c_to_their_parent():
     import signal
 
     [(_, (environment, handler))] = workers.spread_over_processes(threads_and_signal, {"": ()}, 2)
-    assert environment == dict(workers.ONE_THREAD)
+    assert environment == dict(workers.ENVIRONMENT)
     assert handler == signal.SIG_IGN
 
 
