@@ -80,7 +80,7 @@ class Explorer(widgets.Box):
         self.header = Header(self.selection, self.dataset.name, _subtitle(self.dataset))
         self.facets = Facets(self.selection)
         self.table = CaseTable(self.selection)
-        self.viewer = Viewer(self.selection, self.dataset)
+        self.viewer = Viewer(self.selection, self.dataset, store=self.store)
         self.dashboard = Dashboard(self.selection, visible=False)
         self.tabs = Tabs(names=["Cases", *CHARTS], chosen="Cases")
         self._cancelled = threading.Event()

@@ -35,6 +35,10 @@ Answer = tuple[Mapping[str, Any], Sequence[bytes | memoryview]]
 """JSON fields and binary buffers of a reply."""
 
 
+class Outdated(QueryError):
+    """A request about what is no longer shown: a matter of milliseconds, and nothing to tell the user."""
+
+
 class View(anywidget.AnyWidget):
     """Base of the views that own a front end.
 
@@ -77,9 +81,13 @@ class View(anywidget.AnyWidget):
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
-            self.show_error(error)
+            if isinstance(error, Outdated):
+                told = str(error)
+            else:
+                self.show_error(error)
+                told = self.error
             if request is not None:
-                self.send({"id": request, "ok": False, "error": self.error})
+                self.send({"id": request, "ok": False, "error": told})
             return
         if request is not None:
             self.send({**fields, "id": request, "ok": True}, list(buffers))

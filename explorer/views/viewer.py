@@ -24,7 +24,7 @@ from explorer.views.planning import Planner
 from explorer.views.reading import Step
 from explorer.views.slices import check_request, cut_slices, first_slices
 from explorer.views.states import labels_state, problems_text, scene_state
-from explorer.views.view import STATIC, Answer, Message, View, bounded, kernel_loop
+from explorer.views.view import STATIC, Answer, Message, Outdated, View, bounded, kernel_loop
 
 MEMORY_BYTES = 1_000_000_000
 """Memory for cases that were open before or are read ahead; the open one may need more."""
@@ -251,7 +251,7 @@ class Viewer(View):
 
     def _asked(self, message: Message) -> Picture:
         if self._picture is None or message.get("scene") != self.scene.get("key"):
-            raise QueryError("This case is no longer open.")
+            raise Outdated("This case is no longer open.")
         return self._picture
 
     def _snapshot(self, message: Message) -> Answer:

@@ -47,7 +47,7 @@ const LAYOUTS: [Layout, string, string][] = [
 const PRESETS: [Preset, string][] = [
   ["1-99", "1–99 %"], ["2-98", "2–98 %"], ["0.5-99.5", "0.5–99.5 %"], ["full", "Full range"], ["structure", "On structure"], ["custom", "Custom"],
 ];
-const PAINT_NAMES: Record<Paint, string> = { fill: "Fill", outline: "Outline", both: "Fill and outline" };
+const PAINT_NAMES: Record<Paint, string> = { fill: "Fill", outline: "Outline", both: "Both" };
 
 type Choice = readonly [value: string, text: string];
 
@@ -86,7 +86,7 @@ export function bar(actions: BarActions): Bar {
     return el;
   };
   const layouts = LAYOUTS.map(([name, text, title]) => button(text, title, () => actions.layout(name), "xp-seg"));
-  const overlay = button("Structures", "Structures on or off (S)", () => actions.toggle("overlay"));
+  const overlay = button(icon("structures"), "Structures on or off (S)", () => actions.toggle("overlay"));
   const paint = choose("How structures are drawn (O)", PAINTS.map((name) => [name, PAINT_NAMES[name]] as const), (value) => actions.options({ paint: value as Paint }));
   const slide = (label: string, min: number, max: number, step: number, act: (value: number) => void): HTMLInputElement => {
     const el = h("input", { type: "range", min, max, step, class: "xp-range", "aria-label": label, title: label });

@@ -50,6 +50,8 @@ export function cube(look: (view: Letter) => void): Cube {
         face.style.transform = `matrix3d(${numbers.map((n) => n.toFixed(5)).join(",")})`;
         // Faces on the far side are neither seen nor reached.
         face.style.visibility = z[2] > 0.02 ? "visible" : "hidden";
+        // A letter that is seen at a slant is only a smudge.
+        face.style.color = z[2] > 0.4 ? "" : "transparent";
         face.style.filter = `brightness(${(0.62 + 0.38 * Math.max(z[2], 0)).toFixed(3)})`;
       }
     },

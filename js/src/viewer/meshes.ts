@@ -64,8 +64,9 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
           trim();
         })
         .catch((error: Error) => {
+          if (wanted.scene !== scene) return; // another case was opened meanwhile
           places.get(place)?.set(name, null);
-          if (wanted.place === place) failed(error);
+          failed(error);
         })
         .finally(() => {
           asking.delete(id);

@@ -3,7 +3,7 @@ import { h } from "../shared/dom";
 import type { Ids, Rgb, Values } from "./composite";
 import { AXES, millimetres, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
-import type { Slices } from "./slices";
+import type { Layer, Slices } from "./slices";
 import type { View } from "./state";
 import { put, TITLES } from "./tile";
 
@@ -39,14 +39,17 @@ export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
   const { scene, labels, other } = view;
   if (!scene || !isInside(scene, at)) return null;
   const voxel = at.map(Math.round) as Vec3;
-  const sent = read(scene, voxel, (plane, index) => (slices.isCoarse(plane, index) ? undefined : slices.image(plane, index)));
+  // What was made of fewer pixels is for looking at only.
+  const sharp = <T>(layer: Layer, slice: (plane: Plane, index: number) => T | undefined) => (plane: Plane, index: number): T | undefined =>
+    slices.isCoarse(plane, index, layer) ? undefined : slice(plane, index);
+  const sent = read(scene, voxel, sharp("image", slices.image));
   const value = sent === undefined ? null : sent * scene.scale + scene.offset;
   return {
     voxel,
     mm: toWorld(scene, voxel).map(millimetres) as Found["mm"],
     value: value === null ? "" : scene.exact ? String(Number(value.toPrecision(6))) : value.toPrecision(4),
-    rows: rowsAt(scene, labels, voxel, slices.labels),
-    otherRows: rowsAt(scene, other, voxel, slices.other),
+    rows: rowsAt(scene, labels, voxel, sharp("labels", slices.labels)),
+    otherRows: rowsAt(scene, other, voxel, sharp("other", slices.other)),
   };
 }
 

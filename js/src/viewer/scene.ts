@@ -6,7 +6,10 @@ export type Layout = "grid" | Plane | "mosaic" | "3d";
 export const PLANES: readonly Plane[] = ["axial", "coronal", "sagittal"];
 
 export interface Scene {
+  /** Of this opening of the case. */
   key: string;
+  /** The same whenever the same files are opened, or "". */
+  content?: string;
   case: string;
   shape: Vec3;
   spacing: Vec3;
@@ -45,7 +48,10 @@ export interface Where {
 }
 
 export interface Labels {
+  /** Of the scene. */
   key: string;
+  /** Of this reading of the masks. */
+  content?: string;
   /** Grows as masks are added; ids that were cut before are out of date. */
   revision: number;
   /** Whether all masks are in. */

@@ -54,9 +54,6 @@ interface Wish {
   many: readonly number[];
 }
 
-/** What kernels say beyond the types that all share. */
-type Named = { key: string; content?: string };
-
 const isNear = (): boolean => ["localhost", "127.0.0.1", "[::1]", ""].includes(location.hostname);
 
 export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: (error: Error) => void): Slices {
@@ -80,7 +77,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   let early: { fields: Packed & Record<string, unknown>; buffer: DataView }[] = [];
 
   const key = (layer: Layer, plane: Plane, index: number): string => {
-    const of: Named | null = layer === "image" ? scene : tables[layer];
+    const of = layer === "image" ? scene : tables[layer];
     return `${of?.content || of?.key}/${layer}/${plane}/${index}`;
   };
   const size = (plane: Plane): [number, number] => [scene!.shape[AXES[plane][0]]!, scene!.shape[AXES[plane][1]]!];
@@ -268,7 +265,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     const [width, height] = [of.shape[AXES[plane][0]]!, of.shape[AXES[plane][1]]!];
     const pixels = await unpack(fields, buffer, Math.ceil(width / fields.stride));
     const revision = fields.revision ?? 0;
-    const content = layer === "image" ? (of as Named).content || of.key : fields.content || of.key;
+    const content = layer === "image" ? of.content || of.key : fields.content || of.key;
     const name = `${content}/${layer}/${plane}/${index}`;
     const make = (count: number): Values | Ids =>
       layer === "image" ? emptyValues(of, count) : fields.bytes === 1 ? new Uint8Array(count) : new Uint16Array(count);
@@ -308,7 +305,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     early = early.filter((one) => !mine.includes(one));
     for (const { fields, buffer } of mine) {
       const [layer, plane, index] = [fields["layer"] as Layer, fields["plane"] as Plane, fields["index"] as number];
-      const name = `${(layer === "image" && (of as Named).content) || fields.content || of.key}/${layer}/${plane}/${index}`;
+      const name = `${(layer === "image" && of.content) || fields.content || of.key}/${layer}/${plane}/${index}`;
       asked.add(name);
       void take(of, layer, plane, index, fields, buffer, null)
         .catch(failed)

@@ -350,7 +350,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       if (state === "idle") void start();
       const before = last;
       last = next;
-      const where = `${next.scene.key}\n${next.maskSet ?? ""}`;
+      const where = next.labels?.content ?? `${next.scene.key}\n${next.maskSet ?? ""}`;
       // Masks that are read anew under the same name are other masks.
       const anew = lostBefore?.key === next.labels?.key && (lostBefore?.revision ?? 0) > (next.labels?.revision ?? 0);
       if (next.labels) lostBefore = next.labels;

@@ -51,7 +51,8 @@ export function makeLook(
   const parts = {
     labels,
     other,
-    shown: shownRows(labels, chosen),
+    // What only the compared set has is shown too.
+    shown: new Set([...shownRows(labels, chosen), ...(other ? shownRows(other, chosen) : [])]),
     colors: labels.structures.map((row): Rgb => parseColor(colors.get(row.name) ?? row.color)),
     opacities: labels.structures.map((row) => opacities.get(row.name) ?? 1),
     opacity: options.opacity,
