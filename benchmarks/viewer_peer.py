@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from playwright.sync_api import Browser, Page
-from viewer_page import INIT
+from viewer_figures import INIT
 
 CANVAS = ".jp-OutputArea-output canvas"
 

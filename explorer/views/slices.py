@@ -7,7 +7,7 @@ For a far browser they are packed: values as differences of neighbours, which de
 smaller than the values themselves, ten times faster.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -137,8 +137,8 @@ def pack(cut: NDArray[Any], how: str) -> memoryview | bytes:
 
 def first_slices(
     picture: Picture, scene: str, layer: str, planes: Iterable[str], voxel: Sequence[int], compress: bool
-) -> Iterator[Answer]:
-    """Yield the messages that bring the slices of a first picture without a request.
+) -> Answer:
+    """Return the message that brings the slices of a first picture without a request.
 
     Parameters
     ----------
@@ -155,14 +155,14 @@ def first_slices(
     compress
         Whether to pack them.
     """
+    told, cuts = [], []
     for plane in planes:
         index = voxel[PLANES[plane][2]]
         wanted = Wanted(plane, (index,), layer, compress, False, 1, None)
         fields, buffers = cut_slices(picture, wanted, picture.window)
-        yield (
-            {**fields, "kind": "first", "scene": scene, "plane": plane, "index": index, "layer": layer},
-            buffers,
-        )
+        told.append({**fields, "scene": scene, "plane": plane, "index": index, "layer": layer})
+        cuts += buffers
+    return {"kind": "first", "slices": told}, cuts
 
 
 def axis_letters(grid: Grid) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ Answer = tuple[Mapping[str, Any], Sequence[bytes | memoryview]]
 """JSON fields and binary buffers of a reply."""
 
 
-class Outdated(QueryError):
+class OutdatedError(QueryError):
     """A request about what is no longer shown: a matter of milliseconds, and nothing to tell the user."""
 
 
@@ -81,7 +81,7 @@ class View(anywidget.AnyWidget):
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
-            if isinstance(error, Outdated):
+            if isinstance(error, OutdatedError):
                 told = str(error)
             else:
                 self.show_error(error)

@@ -24,7 +24,7 @@ from explorer.views.planning import Planner
 from explorer.views.reading import Step
 from explorer.views.slices import check_request, cut_slices, first_slices
 from explorer.views.states import labels_state, problems_text, scene_state
-from explorer.views.view import STATIC, Answer, Message, Outdated, View, bounded, kernel_loop
+from explorer.views.view import STATIC, Answer, Message, OutdatedError, View, bounded, kernel_loop
 
 MEMORY_BYTES = 1_000_000_000
 """Memory for cases that were open before or are read ahead; the open one may need more."""
@@ -251,7 +251,7 @@ class Viewer(View):
 
     def _asked(self, message: Message) -> Picture:
         if self._picture is None or message.get("scene") != self.scene.get("key"):
-            raise Outdated("This case is no longer open.")
+            raise OutdatedError("This case is no longer open.")
         return self._picture
 
     def _snapshot(self, message: Message) -> Answer:
@@ -308,24 +308,27 @@ class Viewer(View):
         except UnknownName as error:
             self._fail(error)
             return
-        self._opener.open(plan)
+        # All that changes in one message: small ones wait for each other on their way.
+        with self.hold_sync():
+            self._opener.open(plan)
         if str(self.scene.get("case")) not in self._opener.shelf:
             self._picture = None  # its memory is needed
 
     def _show(self, step: Step) -> None:
         """Show what has come of the open case."""
         case, found = self.selection.case, step.picture
-        if step.kind == "image":
-            found.mask_set, found.compare = self.selection.mask_set, self.selection.compare
-            if found is not self._picture or self.scene.get("case") != case:
-                self._show_image(case, found)
-        elif step.kind == "window":
-            self.scene = {**self.scene, "window": list(found.window)}
-        else:
-            self._show_masks()
-        if step.kind == "complete":
-            self.busy = ""
-            self._read_next(case)
+        with self.hold_sync():
+            if step.kind == "image":
+                found.mask_set, found.compare = self.selection.mask_set, self.selection.compare
+                if found is not self._picture or self.scene.get("case") != case:
+                    self._show_image(case, found)
+            elif step.kind == "window":
+                self.scene = {**self.scene, "window": list(found.window)}
+            else:
+                self._show_masks()
+            if step.kind == "complete":
+                self.busy = ""
+                self._read_next(case)
 
     def _show_image(self, case: str, found: Picture) -> None:
         self._picture = found
@@ -367,8 +370,7 @@ class Viewer(View):
             # Halves go up, as in the browser.
             exact = np.floor(found.grid.to_voxel(self.selection.point) + 0.5)
             voxel = [min(max(int(v), 0), n - 1) for v, n in zip(exact, size, strict=True)]
-        for fields, buffers in first_slices(found, key, layer, planes, voxel, self._far):
-            self.send(fields, buffers)
+        self.send(*first_slices(found, key, layer, planes, voxel, self._far))
 
     def _fail(self, error: Exception) -> None:
         self._clear()

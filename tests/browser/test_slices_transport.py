@@ -189,8 +189,9 @@ def test_a_case_that_was_open_before_is_asked_for_nothing_that_is_kept(linked: C
 
 def test_slices_that_come_with_the_scene_are_not_asked_for(linked: Callable):
     widget = linked(50_000, 1)
-    first = {"kind": "first", "scene": "a#1", "plane": "axial", "index": 14, "layer": "image"}
-    widget.say({**first, "packed": "raw", "bytes": 2, "stride": 1}, [bytes([120, 0]) * (SHAPE[0] * SHAPE[1])])
+    first = {"scene": "a#1", "plane": "axial", "index": 14, "layer": "image", "packed": "raw", "bytes": 2}
+    along = {"kind": "first", "slices": [{**first, "stride": 1}]}
+    widget.say(along, [bytes([120, 0]) * (SHAPE[0] * SHAPE[1])])
     widget.set("scene", scene("a#1", "a"))
     widget.page.wait_for_timeout(50)
     assert grey(widget) == 120

@@ -64,6 +64,8 @@ export interface Space {
   look(view: Letter | null): void;
   resize(width: number, height: number, ratio: number): void;
   render(): void;
+  /** Render and wait for the picture; returns how many milliseconds it took. */
+  timed(): number;
   memory(): { geometries: number; textures: number };
   dispose(): void;
 }
@@ -168,6 +170,12 @@ export function open(canvas: HTMLCanvasElement): Space | null {
       view.resize(width / height);
     },
     render: () => renderer.render(stage, view.camera),
+    timed() {
+      const start = performance.now();
+      renderer.render(stage, view.camera);
+      context.readPixels(0, 0, 1, 1, context.RGBA, context.UNSIGNED_BYTE, new Uint8Array(4));
+      return performance.now() - start;
+    },
     memory: () => ({ geometries: renderer.info.memory.geometries, textures: renderer.info.memory.textures }),
     dispose() {
       [...kept.keys()].forEach(drop);

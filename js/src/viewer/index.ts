@@ -29,10 +29,19 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const told = readout();
   let under: { plane: Plane; voxel: Vec3; x: number; y: number } | null = null;
   let frame = 0;
+  let stale = false;
+  let closed = false;
 
   // ---- parts ---------------------------------------------------------------------------------
+  /** Draw once all of a change is made: at once, but once a frame. */
   const redraw = (): void => {
-    if (!frame) frame = requestAnimationFrame(draw);
+    stale = true;
+    if (frame) return;
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      if (stale) redraw();
+    });
+    queueMicrotask(draw);
   };
   const fail = (error: Error): void => planes.notice(error.message);
   const arrived = (): void => {
@@ -52,7 +61,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   planes.el.append(told.card, help.el);
 
   const draw = (): void => {
-    frame = 0;
+    stale = false;
+    if (closed) return;
     planes.draw();
     controls.update({
       window: view.scene && view.window,
@@ -236,6 +246,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     for (const [name, handler] of handlers) model.off(`change:${name}`, handler);
     observer.disconnect();
     cancelAnimationFrame(frame);
+    closed = true;
     for (const part of [act, controls, help, space, kernel]) part.dispose();
     disposeError();
   };

@@ -28,13 +28,20 @@ interface Found {
 /** Borders live as long as the slice they were found in. */
 const borders = new WeakMap<Ids, Found>();
 
-function runsOf(cut: Cut, ids: Ids, labels: Labels): Map<number, Runs> {
+function runsOf(width: number, height: number, ids: Ids, labels: Labels): Map<number, Runs> {
   let found = borders.get(ids);
   if (found?.sets !== labels.sets) {
-    found = { sets: labels.sets, runs: findRuns(ids, cut.width, cut.height, labels.sets) };
+    found = { sets: labels.sets, runs: findRuns(ids, width, height, labels.sets) };
     borders.set(ids, found);
   }
   return found.runs;
+}
+
+/** Find the borders of a slice before it is seen; false where they are known. */
+export function prepare(ids: Ids, width: number, height: number, labels: Labels): boolean {
+  if (borders.get(ids)?.sets === labels.sets) return false;
+  runsOf(width, height, ids, labels);
+  return true;
 }
 
 const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
@@ -112,17 +119,17 @@ export function painter(): Painter {
         const width = thick(options.width, scale);
         const plain = !(options.difference && look.other);
         if (plain && options.paint !== "fill" && cut.ids && look.labels) {
-          outline(context, runsOf(cut, cut.ids, look.labels), look, at, width, 0);
+          outline(context, runsOf(cut.width, cut.height, cut.ids, look.labels), look, at, width, 0);
         }
         if (plain && cut.otherIds && look.other) {
-          outline(context, runsOf(cut, cut.otherIds, look.other), look, at, width, thick(1, scale));
+          outline(context, runsOf(cut.width, cut.height, cut.otherIds, look.other), look, at, width, thick(1, scale));
         }
       }
       context.setTransform(1, 0, 0, 1, 0, 0);
     },
     highlight(context, cut, look, rows, options, at, scale) {
       if (!options.overlay || !cut.ids || !look.labels) return;
-      const runs = runsOf(cut, cut.ids, look.labels);
+      const runs = runsOf(cut.width, cut.height, cut.ids, look.labels);
       for (const row of rows) {
         const found = look.shown.has(row) && runs.get(row);
         if (!found) continue;

@@ -12,6 +12,8 @@ export type Layer = "image" | "labels" | "other";
 const LAYERS: readonly Layer[] = ["image", "labels", "other"];
 const BUDGET_BYTES = 96e6;
 const AHEAD = 10;
+/** Of the budget, what a near kernel may fill with slices that nobody has asked for yet. */
+const NEAR_SHARE = 0.5;
 const BATCH = 6;
 /** The wheel rests when it has not been turned for so long; then coarse slices become sharp. */
 const REST_MS = 120;
@@ -133,16 +135,31 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     return { layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height };
   };
 
+  const isSeen = (plane: Plane, index: number): boolean => {
+    const wish = wishes.get(plane);
+    return wish !== undefined && (wish.index === index || wish.many.includes(index));
+  };
   const planes = (): Plane[] => [last, ...PLANES.filter((plane) => plane !== last)].filter((plane) => wishes.has(plane));
 
-  /** The slices around what is seen, the last direction first. */
+  /** How many slices to have on each side of what is seen: from a near kernel as many as a drag may cross. */
+  const ahead = (plane: Plane): number => {
+    if (line.packs()) return AHEAD;
+    const each = LAYERS.filter(there).reduce((sum, layer) => sum + sharpBytes(layer, plane), 0);
+    return Math.max(AHEAD, Math.floor((NEAR_SHARE * BUDGET_BYTES) / PLANES.length / 2 / each));
+  };
+  /** The slices around what is seen, the nearest first, and of two those in the last direction. */
   const around = (plane: Plane): number[] => {
     const { index, step } = wishes.get(plane)!;
     if (index < 0) return [];
     const order: number[] = [];
-    for (let k = 1; k <= AHEAD; k++) order.push(index + k * step);
-    for (let k = 1; k <= AHEAD; k++) order.push(index - k * step);
+    for (let k = 1, most = ahead(plane); k <= most; k++) order.push(index + k * step, index - k * step);
     return order.filter((i) => i >= 0 && i < scene!.shape[AXES[plane][2]]!);
+  };
+
+  /** What the next turns of the wheel would show. */
+  const onward = (plane: Plane): number[] => {
+    const { index, step } = wishes.get(plane)!;
+    return index < 0 ? [] : [index + step, index + 2 * step].filter((i) => i >= 0 && i < scene!.shape[AXES[plane][2]]!);
   };
 
   /** What to ask for next. */
@@ -159,6 +176,12 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
         // All of them together should not take longer than one that is looked at.
         if (missing.length) return whole(layer, plane, missing, false, 1 / Math.min(missing.length, BATCH));
       }
+    }
+    // On a slow link the next steps come before this one is sharp, so that they need not be waited for.
+    const steps = wishes.has(last) ? onward(last) : [];
+    for (const layer of layers) {
+      const missing = steps.filter((index) => lacks(layer, last, index));
+      if (missing.length) return whole(layer, last, missing, false);
     }
     const rests = performance.now() - wishedAt >= REST_MS;
     for (const layer of layers) {
@@ -232,7 +255,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
         if (content["closed"] === true) throw null;
         learn(job, compress, bytes, buffers.length);
         await Promise.all(buffers.map((buffer, i) => take(of, layer, plane, indices[i]!, fields, buffer, rows)));
-        if (scene?.key === of.key) arrived(plane);
+        if (scene?.key === of.key && indices.some((index) => isSeen(plane, index))) arrived(plane);
       })
       .catch((error: Error | null) => {
         // Not again before something has changed.
@@ -318,8 +341,8 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   };
 
   kernel.hear("first", ({ content, buffers }) => {
-    early.push({ fields: content as unknown as Packed & Record<string, unknown>, buffer: buffers[0]! });
-    early = early.slice(-3 * LAYERS.length);
+    const told = content["slices"] as (Packed & Record<string, unknown>)[];
+    early = [...early, ...told.map((fields, i) => ({ fields, buffer: buffers[i]! }))].slice(-3 * LAYERS.length);
     takeEarly();
   });
 

@@ -9,7 +9,6 @@ import { meshes } from "./meshes";
 import { isPresent, PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import { bindSpace } from "./turning";
 
-/** What the tile draws; the viewer hands it over whole at each frame. */
 export interface SpaceFrame {
   scene: Scene;
   labels: Labels | null;
@@ -46,6 +45,8 @@ export interface SpaceActions {
 }
 
 const MAX_RATIO = 2;
+/** A picture that takes longer is drawn after a rest. */
+const [QUICK_MS, REST_MS] = [12, 160];
 const NO_WEBGL =
   "No 3D picture: this browser offers no WebGL 2. Slices, structures, measuring and the export of surfaces work without it. " +
   "To see surfaces here, turn on graphics acceleration in the browser's settings, or use another browser.";
@@ -96,6 +97,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   let onCard = new Set<string>();
   let touched = false;
   let frame = 0;
+  let resting = 0;
+  /** Milliseconds of a picture, and of how many surfaces it was. */
+  let [cost, drawn] = [0, -1];
   let closed = false;
   let size = "";
   let lostBefore: Labels | null = null;
@@ -104,6 +108,12 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
 
   const invalidate = (): void => {
     if (!frame && !closed) frame = requestAnimationFrame(render);
+  };
+  /** Without a graphics card a picture takes long, and must not hold up the slices. */
+  const whenIdle = (): void => {
+    clearTimeout(resting);
+    if (cost <= QUICK_MS) invalidate();
+    else resting = window.setTimeout(invalidate, REST_MS);
   };
   const render = (): void => {
     frame = 0;
@@ -115,7 +125,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       space.resize(el.clientWidth, el.clientHeight, ratio);
     }
     turned.turn(space.axes());
-    space.render();
+    if (drawn !== onCard.size) cost = space.timed();
+    else space.render();
+    drawn = onCard.size;
     el.dataset["held"] = `${space.memory().geometries} ${space.memory().textures}`;
   };
 
@@ -231,7 +243,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     title.textContent = `3D · ${there + failed < names.size ? `${there} of ${names.size} surfaces` : count}`;
     canvas.setAttribute("aria-label", `${title.textContent} of ${f.scene.case}. Arrows turn, plus and minus zoom, Home resets.`);
     el.dataset["surfaces"] = String(there);
-    invalidate();
+    (fresh ? invalidate : whenIdle)();
   };
 
   const same = (a: SpaceFrame, b: SpaceFrame): boolean =>
@@ -378,6 +390,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     dispose() {
       closed = true;
       cancelAnimationFrame(frame);
+      clearTimeout(resting);
       observer.disconnect();
       store.dispose();
       space?.dispose();

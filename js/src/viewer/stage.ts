@@ -1,8 +1,10 @@
 // The tiles of the viewer and what lies over them; draws those that are seen.
 import { h } from "../shared/dom";
 import { DIFFERENCES } from "./composite";
+import { AXES } from "./geometry";
 import type { Measures } from "./measure";
 import { mosaic, type Mosaic } from "./mosaic";
+import { prepare } from "./painter";
 import { PLANES, type Layout, type Plane, type Scene } from "./scene";
 import type { Slices } from "./slices";
 import type { SpaceTile } from "./space";
@@ -29,6 +31,7 @@ export interface Stage {
 }
 
 const NOTICE_MS = 5000;
+const BORDERS_AHEAD = 48;
 
 const sameGrid = (a: Scene | null, b: Scene | null): boolean =>
   a !== null && b !== null && a.shape.join() === b.shape.join() && a.spacing.join() === b.spacing.join();
@@ -52,6 +55,26 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       scene: scene!, voxel, grey, look, hovered, options, measures,
       values: slices.image(plane, index), ids: slices.labels(plane, index), otherIds: slices.other(plane, index),
     };
+  };
+  /** Find the borders of the slices that a step or a drag would show, the nearest first; one per idle moment. */
+  const ahead = (): void => {
+    const { scene, look, active, options } = view;
+    if (!scene || !look.labels || !options.overlay || options.paint === "fill") return;
+    const seen = layout === "grid" ? [active, ...PLANES.filter((plane) => plane !== active)] : [active];
+    for (let far = 1; far <= BORDERS_AHEAD; far++) {
+      for (const plane of seen) {
+        const [u, v] = AXES[plane];
+        for (const index of [indexOf(view, plane) + far, indexOf(view, plane) - far]) {
+          const ids = slices.labels(plane, index);
+          if (ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look.labels)) return requestIdle(ahead);
+        }
+      }
+    }
+  };
+  let idle = 0;
+  const requestIdle = (work: () => void): void => {
+    cancelIdleCallback(idle);
+    idle = requestIdleCallback(work);
   };
   /** The smallest of the hovered structures: it is the one that is hardest to see. */
   const smallest = (): number | null => {
@@ -77,6 +100,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
         if (seen || inSpace) slices.want(plane, indexOf(view, plane));
         if (seen) t.draw(frameOf(plane));
       }
+      requestIdle(ahead);
       if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });
       else lightbox.rest();
       if (inSpace) {
