@@ -1,6 +1,6 @@
 """A link of a given speed between a browser and a server on this machine.
 
-Chromium's own throttling does not reach websockets, over which a notebook's kernel speaks.
+A relay of TCP, so that it holds for websockets too, over which a notebook's kernel speaks.
 """
 
 import asyncio
@@ -45,12 +45,19 @@ class SlowLink:
             started.set()
 
         self._loop.create_task(serve())
-        threading.Thread(target=self._loop.run_forever, name="slow-link", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="slow-link", daemon=True)
+        self._thread.start()
         started.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        def stop() -> None:
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.call_later(0.1, self._loop.stop)
+
+        self._loop.call_soon_threadsafe(stop)
+        self._thread.join()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)

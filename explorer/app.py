@@ -157,6 +157,8 @@ class Page(widgets.Box):
         Path or URL.
     store
         Folder of the index, or None for the default.
+    mask_sets
+        As for `Explorer`.
 
     Attributes
     ----------
@@ -164,15 +166,17 @@ class Page(widgets.Box):
         The `Explorer`, once a browser has come.
     """
 
-    def __init__(self, dataset: str, *, store: str | None = None) -> None:
+    def __init__(
+        self, dataset: str, *, store: str | None = None, mask_sets: Mapping[str, str] | None = None
+    ) -> None:
         self.app: Explorer | None = None
-        self._opened = dataset, store
+        self._opened = dataset, store, mask_sets
         super().__init__([Entrance(Path(dataset).name, self._enter)])
 
     def _enter(self) -> None:
         if self.app is None:
-            dataset, store = self._opened
-            self.app = Explorer(dataset, store=store, height="100vh")
+            dataset, store, masks = self._opened
+            self.app = Explorer(dataset, store=store, height="100vh", mask_sets=masks)
             self.children = [self.app]
 
 

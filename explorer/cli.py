@@ -85,12 +85,27 @@ def demo(cases: int, folder: str | None, port: int, browser: bool, theme: str) -
 @PORT
 @BROWSER
 @THEME
-def serve(dataset: str, store: str | None, port: int, browser: bool, theme: str) -> None:
+@click.option(
+    "--masks",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Other masks of the same cases, to be shown and compared; may be given several times.",
+)
+def serve(
+    dataset: str, store: str | None, port: int, browser: bool, theme: str, masks: tuple[str, ...]
+) -> None:
     """Show DATASET as a page; the index is built in the background where it is missing."""
     from explorer.dataset import open_dataset
 
-    open_dataset(dataset)
-    _serve(dataset, store, port=port, browser=browser, theme=theme)
+    opened = open_dataset(dataset)
+    sets = {}
+    for given in masks:
+        name, _, place = given.partition("=")
+        if not name or not place:
+            raise click.BadParameter(f"{given!r} is not NAME=PATH.", param_hint="--masks")
+        opened = opened.with_mask_set(name, place)
+        sets[name] = place
+    _serve(dataset, store, port=port, browser=browser, theme=theme, mask_sets=sets)
 
 
 @main.command(epilog=EXIT_CODES)

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,9 @@ DATASET_VARIABLE = "EXPLORER_DATASET"
 STORE_VARIABLE = "EXPLORER_STORE"
 """Environment variable for the folder of the index."""
 
+MASKS_VARIABLE = "EXPLORER_MASK_SETS"
+"""Environment variable for other masks of the same cases: a JSON object, name to path or URL."""
+
 _SOURCE = "from explorer.serve import page\npage()"
 
 
@@ -40,6 +43,7 @@ def serve(
     port: int = 0,
     browser: bool = True,
     theme: str = "dark",
+    mask_sets: Mapping[str, str] | None = None,
     say: Callable[[str], object] = print,
 ) -> None:
     """Serve until interrupted.
@@ -56,6 +60,8 @@ def serve(
         Whether to open the page.
     theme
         ``"light"`` or ``"dark"``.
+    mask_sets
+        Other masks of the same cases: path or URL by name.
     say
         Takes the line that tells the address, once the page answers.
 
@@ -74,7 +80,7 @@ def serve(
         with log.open("wb") as output:
             server = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments of ours
                 [sys.executable, "-m", "voila", str(notebook), *_options(port, theme)],
-                env=_environment(dataset, store),
+                env=_environment(dataset, store, mask_sets or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -104,7 +110,8 @@ def page() -> "Widget":
     # Only the served kernel needs widgets, not the process that starts the server.
     from explorer.app import Page
 
-    return Page(os.environ[DATASET_VARIABLE], store=os.environ.get(STORE_VARIABLE))
+    masks = json.loads(os.environ.get(MASKS_VARIABLE, "{}"))
+    return Page(os.environ[DATASET_VARIABLE], store=os.environ.get(STORE_VARIABLE), mask_sets=masks)
 
 
 def _notebook() -> dict[str, object]:
@@ -133,17 +140,22 @@ def _options(port: int, theme: str) -> list[str]:
     ]
 
 
-def _environment(dataset: str, store: str | None) -> dict[str, str]:
-    local = "://" not in dataset and "::" not in dataset
+def _environment(dataset: str, store: str | None, mask_sets: Mapping[str, str]) -> dict[str, str]:
     share = str(Path(__file__).parent / "share" / "jupyter")
     paths = [share, *filter(None, [os.environ.get("JUPYTER_PATH")])]
     found = {
         **os.environ,
         "JUPYTER_PATH": os.pathsep.join(paths),
-        DATASET_VARIABLE: str(Path(dataset).expanduser().resolve()) if local else dataset,
+        DATASET_VARIABLE: _absolute(dataset),
+        MASKS_VARIABLE: json.dumps({name: _absolute(place) for name, place in mask_sets.items()}),
     }
     found.pop(STORE_VARIABLE, None)
     return found | ({STORE_VARIABLE: str(Path(store).resolve())} if store else {})
+
+
+def _absolute(place: str) -> str:
+    local = "://" not in place and "::" not in place
+    return str(Path(place).expanduser().resolve()) if local else place
 
 
 def _free_port() -> int:

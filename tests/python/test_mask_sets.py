@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from samples import SHAPE, box_mask, nifti_bytes
 from test_dataset import zipped
 from viewing import ask, cut
 
-from explorer import Cohort, Explorer, Selection, open_dataset
+from explorer import Cohort, Explorer, Selection, open_dataset, serve
+from explorer.cli import main
 from explorer.errors import DatasetError, UnknownName
 from explorer.views.viewer import Viewer
 from explorer.volume import read_image, read_masks
@@ -128,3 +130,21 @@ def test_the_app_takes_mask_sets(both, tmp_path: Path):
     dataset, model = both
     app = Explorer(dataset, store=tmp_path / "store", mask_sets={"model": model})
     assert app.viewer.mask_sets == ["reference", "model"]
+
+
+def test_a_page_is_served_with_its_mask_sets(both, monkeypatch: pytest.MonkeyPatch):
+    """What the command is told reaches the page in its own process."""
+    dataset, model = both
+    told: dict[str, object] = {}
+    monkeypatch.setattr(serve, "serve", lambda *_, **options: told.update(options))
+    run = CliRunner()
+    done = run.invoke(main, ["serve", dataset.location, "--masks", f"model={model}"])
+    assert done.exit_code == 0, done.output
+    for name, value in serve._environment(dataset.location, None, told["mask_sets"]).items():
+        monkeypatch.setenv(name, value)
+    page = serve.page()
+    page._enter()
+    assert page.app.viewer.mask_sets == ["reference", "model"]
+    for wrong in ("model", "=x", "model="):
+        assert run.invoke(main, ["serve", dataset.location, "--masks", wrong]).exit_code == 2
+    assert run.invoke(main, ["serve", dataset.location, "--masks", "m=/nowhere"]).exit_code == 1
