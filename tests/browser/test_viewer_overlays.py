@@ -177,6 +177,8 @@ def test_sets_of_masks_are_chosen_only_where_there_are_some(stub: Callable[..., 
     widget.page.select_option("[aria-label='Compared with']", "nnU-Net")
     quiet(widget)
     assert (widget.get("compare"), widget.get("options")["paint"]) == ("nnU-Net", "fill")
+    widget.page.select_option("[aria-label='Compared with']", "")
+    assert (widget.get("compare"), widget.get("options")["paint"]) == ("", "both")
     widget.set("mask_sets", ["reference"])
     quiet(widget)
     assert widget.page.locator("[aria-label='Compared with']").is_hidden()

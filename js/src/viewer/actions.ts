@@ -59,6 +59,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
   let sent: Vec3 | null = null;
   let windowed: Preset = "1-99";
   let gone = "";
+  /** Whether outlines gave way to those of a compared set. */
+  let outlined = false;
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -190,7 +192,13 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
     keepWindow: () => save("window", view.window),
     masks(shown, compared) {
       // Two sets of outlines would not be told apart: one is a fill, the other an outline.
-      if (compared && !model.get("compare") && view.options.paint === "both") options({ paint: "fill" });
+      if (compared && !model.get("compare") && view.options.paint === "both") {
+        options({ paint: "fill" });
+        outlined = true;
+      } else if (!compared && outlined) {
+        if (view.options.paint === "fill") options({ paint: "both" });
+        outlined = false;
+      }
       model.set("mask_set", shown);
       save("compare", compared === shown ? "" : compared);
     },

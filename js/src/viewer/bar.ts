@@ -99,7 +99,7 @@ export function bar(actions: BarActions): Bar {
   const masks = choose("Masks shown", [], (value) => actions.masks(value, compare.value));
   const compare = choose("Compared with", [], (value) => actions.masks(masks.value, value));
   const difference = button("Difference", "Where the two agree and where not", () => actions.toggle("difference"));
-  const sets = h("div", { class: "xp-sets", role: "group", "aria-label": "Sets of masks", hidden: true }, masks, h("span", { class: "xp-cap" }, "vs"), compare, difference);
+  const sets = h("div", { class: "xp-sets xp-mask-sets", role: "group", "aria-label": "Sets of masks", hidden: true }, masks, h("span", { class: "xp-cap" }, "vs"), compare, difference);
 
   const tools = (["distance", "angle"] as const).map((name) =>
     [name, button(icon(name), name === "distance" ? "Measure a distance (L)" : "Measure an angle (N)", () => actions.tool(name))] as const);
