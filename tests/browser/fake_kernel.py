@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from widgets import Stub
 
 ANSWER = """
-({shape, layers}) => {
+({shape, layers, lost}) => {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const data = Object.fromEntries(Object.entries(layers).map(([name, text]) => [name, bytes(text)]));
   const axes = {axial: [0, 1, 2], coronal: [0, 2, 1], sagittal: [1, 2, 0]};
@@ -27,7 +27,7 @@ ANSWER = """
   window.silent = false;
   window.model.send = (content) => {
     window.sent.push(content);
-    if (content.kind !== 'slices' || window.silent) return;
+    if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(
         {id: content.id, ok: true, packed: content.compress ? 'deflate' : 'raw', bytes: 1, stride: 1, revision: window.model.get('labels').revision}, buffers));
@@ -61,9 +61,10 @@ def open_volume(
     affine: Sequence[float] | None = None,
     size: tuple[int, int] = (1200, 760),
     theme: str = "dark",
+    lost: Sequence[int] = (),
     **state: Any,
 ) -> Stub:
-    """Show a volume of shape (x, y, z); `ids` and `other` index `sets`."""
+    """Show a volume of shape (x, y, z); `ids` and `other` index `sets`, axial slices `lost` never come."""
     layers = {"image": image, "labels": ids, **({} if other is None else {"other": other})}
     nothing = {
         "scene": {},
@@ -85,7 +86,7 @@ def open_volume(
     nothing |= {"mask_sets": ["reference"], "mask_set": "reference", "compare": ""}
     widget = stub("viewer", {**nothing, **state}, theme=theme, width=size[0], height=size[1])
     texts = {name: base64.b64encode(array.tobytes(order="F")).decode() for name, array in layers.items()}
-    widget.page.evaluate(ANSWER, {"shape": list(image.shape), "layers": texts})
+    widget.page.evaluate(ANSWER, {"shape": list(image.shape), "layers": texts, "lost": lost})
     sx, sy, sz = spacing
     scene = {
         "key": "c1#1",

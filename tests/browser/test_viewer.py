@@ -224,8 +224,8 @@ def test_a_case_that_cannot_be_read_leaves_nothing_of_the_one_before(opened: Cal
 def test_the_bar_shows_its_state_before_any_case_is_open(stub: Callable[..., Stub]):
     nothing = {"scene": {}, "labels": {}, "facts": [], "busy": "", "cases": 3, "layout_name": "axial"}
     widget = stub("viewer", {**nothing, "window": None, "point": None, "structures": None})
-    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]:visible").all_inner_texts()
-    assert pressed == ["Axial", "Structures"]
+    pressed = widget.page.locator(".xp-viewer .xp-bar [aria-pressed=true]:visible").all()
+    assert [button.get_attribute("title") for button in pressed] == ["Axial (2)", "Structures on or off (S)"]
 
 
 def test_planes_have_names_for_a_screen_reader(opened: Callable):
