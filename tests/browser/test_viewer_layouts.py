@@ -226,6 +226,18 @@ def test_a_slow_slice_says_so_and_the_last_picture_stays(stub: Callable[..., Stu
     expect(late).to_be_hidden()
 
 
+def test_a_kernel_that_does_not_answer_is_told_until_it_does(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    line = widget.page.locator(".xp-silent")
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("]")
+    assert line.is_hidden()
+    expect(line).to_contain_text("not answered", timeout=20_000)
+    for request in (*widget.sent_of("step"), *widget.sent_of("module")):
+        widget.reply(request)
+    expect(line).to_be_empty()
+
+
 def test_the_window_that_comes_later_asks_for_nothing_again(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (20, 15, 19))

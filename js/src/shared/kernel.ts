@@ -9,7 +9,11 @@ export interface Reply {
 interface Waiting {
   resolve: (reply: Reply) => void;
   reject: (error: Error) => void;
+  since: number;
 }
+
+/** After this without an answer the user is told. */
+const SILENCE_MS = 8_000;
 
 export interface Kernel {
   /** Ask and wait for the answer; rejects with the kernel's own words. */
@@ -18,6 +22,8 @@ export interface Kernel {
   tell(kind: string, fields?: Record<string, unknown>): void;
   /** Hear what the kernel says without having been asked. */
   hear(kind: string, listener: (message: Reply) => void): void;
+  /** Be told when a kernel has not answered for long, and when it does again. */
+  onSilence(tell: (is: boolean) => void): void;
   dispose(): void;
 }
 
@@ -29,6 +35,20 @@ export function connect(model: AnyModel<any>): Kernel {
   const listeners = new Map<string, (message: Reply) => void>();
   let last = 0;
   let closed = false;
+  let tellSilence: ((is: boolean) => void) | null = null;
+  let watch = 0;
+
+  /** Jupyter says nothing of a kernel that has died, and a busy one is as silent. */
+  const listen = (): void => {
+    if (watch || !tellSilence) return;
+    watch = window.setInterval(() => {
+      const oldest = Math.min(...[...waiting.values()].map((request) => request.since));
+      tellSilence?.(performance.now() - oldest > SILENCE_MS);
+      if (waiting.size) return;
+      clearInterval(watch);
+      watch = 0;
+    }, 1000);
+  };
 
   const receive = (content: Record<string, unknown>, buffers: DataView[]): void => {
     const id = content["id"];
@@ -49,7 +69,8 @@ export function connect(model: AnyModel<any>): Kernel {
       const id = `${prefix}-${++last}`;
       return new Promise((resolve, reject) => {
         if (closed) return reject(new Error("The view was closed."));
-        waiting.set(id, { resolve, reject });
+        waiting.set(id, { resolve, reject, since: performance.now() });
+        listen();
         model.send({ ...fields, kind, id });
       });
     },
@@ -59,8 +80,12 @@ export function connect(model: AnyModel<any>): Kernel {
     hear(kind, listener) {
       listeners.set(kind, listener);
     },
+    onSilence(tell) {
+      tellSilence = tell;
+    },
     dispose() {
       closed = true;
+      clearInterval(watch);
       model.off("msg:custom", receive);
       for (const request of waiting.values()) request.reject(new Error("The view was closed."));
       waiting.clear();

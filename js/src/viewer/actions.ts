@@ -154,7 +154,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
       const axis = AXES[view.active][0];
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
-    step: (by) => kernel.tell("step", { by }),
+    step: (by) => void kernel.ask("step", { by }).catch(fail),
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
       if (!rows.length) return;

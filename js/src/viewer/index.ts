@@ -19,7 +19,10 @@ import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Sce
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
+import { put } from "./tile";
 import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
+
+const SILENT = "The kernel has not answered for a while: it is busy, or it has stopped. What was loaded can still be looked at.";
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
   root(el, "viewer", "Viewer");
@@ -228,6 +231,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   bindKeys(left, act);
   el.append(left, side.el, fold);
   const disposeError = errorLine(el, model);
+  const silent = h("div", { class: "xp-silent", role: "alert" });
+  el.append(silent);
+  kernel.onSilence((is) => put(silent, is ? SILENT : ""));
   const observer = new ResizeObserver(redraw);
   observer.observe(planes.el);
   const handlers: [string, () => void][] = [
