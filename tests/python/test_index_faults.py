@@ -114,7 +114,8 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_measured(large: Path, tmp_path: Pa
     )
     assert "Traceback" not in said
     assert gone(children, 5)
-    assert 5 <= len(open_index(tmp_path / "store").cases) < MANY
+    # In tables, or, where the signal came amid the last merge, in parts that the next build takes over.
+    assert 5 <= len(so_far(open_dataset(large), tmp_path / "store").cases) <= MANY
 
 
 def test_progress_in_a_log_file_is_a_few_lines(large: Path, tmp_path: Path):
