@@ -212,17 +212,6 @@ class Picture:
         ).percentiles
         return as_window(low, high)
 
-    def locate(self, name: str, layer: str = "labels") -> tuple[float, float, float]:
-        """Return the point inside a structure that is nearest to its centroid, in RAS+ mm.
-
-        Raises
-        ------
-        UnknownName
-            The case does not show it.
-        """
-        x, y, z = self.grid.to_world(self.layer(layer).where(name)["centre"])
-        return float(x), float(y), float(z)
-
     def _sent(self, cut: NDArray[Any]) -> NDArray[Any]:
         if self.exact:
             return np.ascontiguousarray(cut, f"<{self.dtype}")

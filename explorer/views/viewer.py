@@ -115,7 +115,6 @@ class Viewer(View):
             "slices": self._slices,
             "where": self._where,
             "window": self._window,
-            "locate": self._locate,
             "step": self._step,
             "snapshot": self._snapshot,
             **self._space,
@@ -273,10 +272,6 @@ class Viewer(View):
 
     def _structure_of(self, message: Message) -> tuple[str, str]:
         return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")
-
-    def _locate(self, message: Message) -> None:
-        if self._picture is not None:
-            self.selection.point = self._picture.locate(text(message.get("structure"), "structure"))
 
     def _step(self, message: Message) -> None:
         self.selection.step(1 if message.get("by") == 1 else -1)

@@ -380,7 +380,10 @@ def viewer(tmp_path: Path) -> Viewer:
 def test_a_viewer_draws_what_it_shows(viewer: Viewer, tmp_path: Path):
     viewer.selection.structures = ("liver",)
     viewer.selection.layout = "axial"
-    viewer.selection.point = viewer._picture.locate("liver")
+    shown = viewer._picture
+    viewer.selection.point = tuple(
+        shown.grid.to_world(shown.layer("labels").where("liver")["centre"]).tolist()
+    )
     png = viewer.snapshot(tmp_path / "picture.png", width=500, height=400, legend=False)
     assert (tmp_path / "picture.png").read_bytes() == png
     assert pixels(png).shape == (400, 500, 3)

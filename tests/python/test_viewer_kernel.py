@@ -129,10 +129,12 @@ def test_a_structure_is_found_inside_itself(opened):
     ring[1:6, 1:7, 4] = 1
     ring[2:5, 2:6, 4] = 0
     view = opened({"ring": ring})
-    ask(view, kind="locate", structure="ring")
-    i, j, k = np.round(read_image(view.dataset["s0001"]).grid.to_voxel(view.selection.point)).astype(int)
+    where = {"kind": "where", "scene": view.scene["key"]}
+    centre = ask(view, **where, structure="ring")[0]["centre"]
+    point = view._picture.grid.to_world(centre)
+    i, j, k = np.round(read_image(view.dataset["s0001"]).grid.to_voxel(point)).astype(int)
     assert ring[i, j, k] == 1
-    assert "Did you mean" in ask(view, kind="locate", structure="rinq")[0]["error"]
+    assert "Did you mean" in ask(view, **where, structure="rinq")[0]["error"]
 
 
 def test_a_bad_image_is_told_and_the_next_case_works(write, image: np.ndarray):

@@ -19,14 +19,6 @@ export interface Look {
   fill: Uint32Array;
 }
 
-export function valuesOf(scene: Scene, bytes: ArrayBuffer): Values {
-  if (scene.dtype === "u1") return new Uint8Array(bytes);
-  return scene.dtype === "u2" ? new Uint16Array(bytes) : new Int16Array(bytes);
-}
-
-export const idsOf = (labels: Labels, bytes: ArrayBuffer): Ids =>
-  labels.bytes === 1 ? new Uint8Array(bytes) : new Uint16Array(bytes);
-
 export const parseColor = (hex: string): Rgb => {
   const n = Number.parseInt(hex.slice(1), 16);
   return [(n >> 16) & 255, (n >> 8) & 255, n & 255];

@@ -13,7 +13,6 @@ export interface Shelf {
   get(key: string): Kept | undefined;
   has(key: string): boolean;
   put(key: string, kept: Kept): void;
-  bytes(): number;
 }
 
 export function shelf(budget: number): Shelf {
@@ -39,6 +38,5 @@ export function shelf(budget: number): Shelf {
         held -= old.data.byteLength;
       }
     },
-    bytes: () => held,
   };
 }

@@ -2,6 +2,7 @@
 import type { Kernel, Reply } from "../shared/kernel";
 import type { SurfaceData } from "../space/index";
 import type { Vec3 } from "./scene";
+import { copied } from "./unpack";
 
 const AT_ONCE = 3;
 const BUDGET_BYTES = 48e6;
@@ -19,15 +20,12 @@ export interface Meshes {
 
 const size = (data: SurfaceData): number => data.codes.byteLength + data.triangles.byteLength;
 
-const bytesOf = (view: DataView): ArrayBuffer =>
-  (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
-
 function surfaceOf({ content, buffers }: Reply): SurfaceData {
   const [codes, rows] = buffers;
   if (!codes || !rows) throw new Error("A surface came without its data.");
   return {
-    codes: new Uint16Array(bytesOf(codes)),
-    triangles: content["bytes"] === 4 ? new Uint32Array(bytesOf(rows)) : new Uint16Array(bytesOf(rows)),
+    codes: new Uint16Array(copied(codes)),
+    triangles: content["bytes"] === 4 ? new Uint32Array(copied(rows)) : new Uint16Array(copied(rows)),
     origin: content["origin"] as Vec3,
     step: content["step"] as Vec3,
   };

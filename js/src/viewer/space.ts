@@ -8,6 +8,7 @@ import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
 import { isPresent, PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import { bindSpace } from "./turning";
+import { inflate } from "./unpack";
 
 export interface SpaceFrame {
   scene: Scene;
@@ -54,15 +55,10 @@ const LOST = "The graphics driver has stopped the 3D picture. All else works on.
 
 type Program = typeof import("../space/index");
 
-async function inflate(view: DataView): Promise<Blob> {
-  const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
-  const text = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).blob();
-  return new Blob([text], { type: "text/javascript" });
-}
-
 async function load(kernel: Kernel): Promise<Program> {
   const { buffers } = await kernel.ask("module", { name: "space" });
-  const url = URL.createObjectURL(await inflate(buffers[0]!));
+  const text = (await inflate(buffers[0]!)) as BlobPart;
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   try {
     return (await import(url)) as Program;
   } finally {

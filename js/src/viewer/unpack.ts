@@ -20,11 +20,14 @@ export interface Packed {
   ms?: number;
 }
 
-async function inflate(view: DataView): Promise<Uint8Array> {
+export async function inflate(view: DataView): Promise<Uint8Array> {
   const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
   const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
+
+export const copied = (view: DataView): ArrayBuffer =>
+  (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
 
 /** Sums of zigzag coded differences along rows; of two bytes all low ones come first. */
 function undelta(bytes: Uint8Array, width: 1 | 2, columns: number): Pixels {
@@ -46,7 +49,7 @@ export async function unpack(fields: Packed, view: DataView, columns: number): P
     const bytes = await inflate(view);
     return fields.bytes === 1 ? bytes : new Uint16Array(bytes.buffer);
   }
-  const copy = (view.buffer as ArrayBuffer).slice(view.byteOffset, view.byteOffset + view.byteLength);
+  const copy = copied(view);
   return fields.bytes === 1 ? new Uint8Array(copy) : new Uint16Array(copy);
 }
 
