@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import traitlets
 
@@ -61,6 +62,8 @@ class Selection(traitlets.HasTraits):
         Intensities shown as black and white, or None for the 1st and 99th percentile.
     version
         Counts changes of the cohort.
+    token
+        Names this selection, for what views of it tell each other within a page. No trait.
     """
 
     case = traitlets.Unicode("")
@@ -82,6 +85,7 @@ class Selection(traitlets.HasTraits):
 
     def __init__(self, cohort: Cohort) -> None:
         super().__init__()
+        self.token = uuid4().hex
         self._everything = cohort
         self._cohorts: dict[tuple[object, ...], Cohort] = {}
         self.observe(self._bump, names=["filters", "query"])

@@ -224,6 +224,7 @@ class CaseTable(View):
             "count": cohort.size,
             "total": self.selection.everything.size,
             "case": self.selection.case,
+            "shared": self.selection.token,
         }
 
     def _show_case(self, _change: object = None) -> None:

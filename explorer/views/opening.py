@@ -53,6 +53,10 @@ class Shelf:
             self._pictures.move_to_end(case)
         return self._pictures.get(case)
 
+    def peek(self, case: str) -> Picture | None:
+        """Return a picture that nobody wants yet."""
+        return self._pictures.get(case)
+
     def put(self, case: str, picture: Picture, open_case: str) -> None:
         """Keep a picture; those not wanted for longest go until the budget holds, never the open one."""
         self._pictures[case] = picture
@@ -119,6 +123,8 @@ class Opener:
         Called with each step of the open case.
     fail
         Called with the error when the open case cannot be read.
+    ready
+        Called with a case once all of it was read ahead.
     loop
         Returns the kernel's loop.
 
@@ -133,11 +139,13 @@ class Opener:
         memory_bytes: int,
         show: Callable[[Step], None],
         fail: Callable[[Exception], None],
+        ready: Callable[[str], None],
         loop: Callable[[], asyncio.AbstractEventLoop | None],
     ) -> None:
         self.shelf = Shelf(memory_bytes)
         self._show = show
         self._failed = fail
+        self._ready = ready
         self._loop = loop
         self._reader = Reader()
         self._job: Job | None = None
@@ -148,15 +156,8 @@ class Opener:
         case = plan.case.id
         self._open_case = case
         before = self._job
-        if (
-            before is not None
-            and before.ahead
-            and (before.plan.case.id, before.plan.mask_sets)
-            == (
-                case,
-                plan.mask_sets,
-            )
-        ):
+        wanted = (case, plan.mask_sets)
+        if before is not None and before.ahead and (before.plan.case.id, before.plan.mask_sets) == wanted:
             before.ahead = False
             job = before
         else:
@@ -178,8 +179,11 @@ class Opener:
 
     def read_ahead(self, plan: Plan) -> None:
         """Read a case that may be opened next, if it fits beside the open one."""
-        kept = self.shelf.get(plan.case.id) if plan.case.id in self.shelf else None
-        if self._loop() is None or (kept is not None and is_complete(kept, plan)):
+        kept = self.shelf.get(plan.case.id)
+        if kept is not None and is_complete(kept, plan):
+            self._ready(plan.case.id)
+            return
+        if self._loop() is None:
             return
         shown = self.shelf.get(self._open_case)
         held = 0 if shown is None else shown.nbytes
@@ -248,6 +252,8 @@ class Opener:
             self._job = None
         if not job.ahead:
             self._show(step)
+        elif step.kind == "complete":
+            self._ready(job.plan.case.id)
 
     def _fail(self, job: Job, error: Exception) -> None:
         if job.cancelled.is_set():

@@ -1,6 +1,7 @@
 """An image ready to be cut in any plane, with its masks as far as they are read."""
 
 from dataclasses import dataclass, field
+from itertools import count
 from math import gcd
 from typing import Any
 
@@ -22,6 +23,7 @@ PRESETS: dict[str, tuple[float, float]] = {"1-99": (1, 99), "2-98": (2, 98), "0.
 _WHICH = (0.5, 1, 2, 98, 99, 99.5)
 _EXACT = {"u1": "u1", "i1": "i2", "i2": "i2", "u2": "u2", "b1": "u1"}
 _SAMPLE = 2**16
+_serials = count(1)
 
 
 @dataclass(eq=False)
@@ -57,6 +59,8 @@ class Picture:
         By mask set.
     mask_set, compare
         Which of them are the layers ``"labels"`` and ``"other"``.
+    serial
+        Its own number; a case that is read again has another one.
     """
 
     voxels: NDArray[Any]
@@ -77,6 +81,7 @@ class Picture:
     overlays: dict[str, Overlay] = field(default_factory=dict)
     mask_set: str = "reference"
     compare: str = ""
+    serial: int = field(default_factory=_serials.__next__)
     _spread: Distribution | None = field(default=None, repr=False)
 
     @property
@@ -104,6 +109,11 @@ class Picture:
     def sets(self) -> tuple[tuple[str, ...], ...]:
         """What is in each set."""
         return ((),) if self.labels is None else self.labels.sets
+
+    @property
+    def shown(self) -> list[Overlay]:
+        """The masks of the one or two layers, as far as they are there."""
+        return [overlay for overlay in (self.labels, self.other) if overlay is not None]
 
     def layer(self, name: str) -> Overlay:
         """Return the masks of a layer.

@@ -70,6 +70,11 @@ class Planner:
         if name not in self._dataset.mask_sets and not (allow_none and not name):
             raise UnknownName("mask set", name[:200], self._dataset.mask_sets)
 
+    def check(self, name: str, value: Any) -> None:  # noqa: ANN401
+        """Raise `UnknownName` where a trait of the selection would name a mask set that is not there."""
+        if name in ("mask_set", "compare"):
+            self.check_mask_set(value, allow_none=name == "compare")
+
     def row(self, case: str) -> "pd.Series[Any]":
         """Return what the tables know of a case."""
         return cast("pd.Series[Any]", self._selection.everything.cases.loc[case])
@@ -89,6 +94,14 @@ class Planner:
                 )
             }
         return known[case, mask_set]
+
+    def around(self, case: str, far: int) -> list[str]:
+        """Return the cases of the cohort that are at most so many before or after another, and itself."""
+        ids = self._selection.cohort().ids
+        if case not in ids:
+            return []
+        place = ids.index(case)
+        return ids[max(0, place - far) : place + far + 1]
 
     def neighbour(self, case: str, by: int) -> str | None:
         """Return the case of the cohort that is so many after another, or None."""

@@ -136,9 +136,15 @@ def pack(cut: NDArray[Any], how: str) -> memoryview | bytes:
 
 
 def first_slices(
-    picture: Picture, scene: str, layer: str, planes: Iterable[str], voxel: Sequence[int], compress: bool
+    picture: Picture,
+    scene: str,
+    layers: Iterable[str],
+    planes: Iterable[str],
+    point: Sequence[float] | None,
+    compress: bool,
+    stride: int = 1,
 ) -> Answer:
-    """Return the message that brings the slices of a first picture without a request.
+    """Return the slices of a first picture, so that no request is needed.
 
     Parameters
     ----------
@@ -146,23 +152,37 @@ def first_slices(
         Of the case that opens.
     scene
         Its key.
-    layer
+    layers
         What to cut.
     planes
         Which planes are seen.
-    voxel
-        Where they meet.
+    point
+        Where they meet, in world mm; None for the middle.
     compress
         Whether to pack them.
+    stride
+        1 for all pixels, otherwise one for so many, of the image in 8 bits.
+
+    Returns
+    -------
+    tuple
+        ``slices``: for each what `cut_slices` tells, and which it is. And their buffers.
     """
+    size = picture.grid.shape
+    voxel = [(n - 1) // 2 for n in size]
+    if point is not None:
+        # Halves go up, as in the browser.
+        exact = np.floor(picture.grid.to_voxel(point) + 0.5)
+        voxel = [min(max(int(v), 0), n - 1) for v, n in zip(exact, size, strict=True)]
     told, cuts = [], []
-    for plane in planes:
-        index = voxel[PLANES[plane][2]]
-        wanted = Wanted(plane, (index,), layer, compress, False, 1, None)
-        fields, buffers = cut_slices(picture, wanted, picture.window)
-        told.append({**fields, "scene": scene, "plane": plane, "index": index, "layer": layer})
-        cuts += buffers
-    return {"kind": "first", "slices": told}, cuts
+    for layer in layers:
+        for plane in planes:
+            index = voxel[PLANES[plane][2]]
+            wanted = Wanted(plane, (index,), layer, compress, stride > 1, stride, None)
+            fields, buffers = cut_slices(picture, wanted, picture.window)
+            told.append({**fields, "scene": scene, "plane": plane, "index": index, "layer": layer})
+            cuts += buffers
+    return {"slices": told}, cuts
 
 
 def axis_letters(grid: Grid) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from explorer.structures import structure
+from explorer.structures import in_order, structure
 from explorer.views.overlay import Overlay
 from explorer.views.picture import Picture
 from explorer.views.slices import axis_letters
@@ -15,7 +15,7 @@ def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:
     Parameters
     ----------
     key
-        Names this opening of the case.
+        Names this reading of the case, see `scene_key`.
     case
         Its id.
     picture
@@ -38,6 +38,29 @@ def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:
         "tilt": round(picture.grid.tilt_degrees, 1),
         "orthogonal": picture.grid.orthogonal,
     }
+
+
+def scene_key(case: str, picture: Picture) -> str:
+    """Return what names a reading of a case."""
+    return f"{case}#{picture.serial}"
+
+
+def masks_states(
+    key: str, overlays: Sequence[Overlay], measured: Sequence[Mapping[str, Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Return the state of each mask set, with the same list of structures in all.
+
+    Parameters
+    ----------
+    key
+        Of the scene.
+    overlays
+        The masks, as far as they are read.
+    measured
+        For each, ``volume_ml`` and ``status`` by structure, as far as the tables know them.
+    """
+    names = in_order({name for rows in measured for name in rows} | {n for o in overlays for n in o.names})
+    return [labels_state(key, overlay, names, rows) for overlay, rows in zip(overlays, measured, strict=True)]
 
 
 def labels_state(

@@ -5,32 +5,33 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
 from explorer.errors import QueryError, UnknownName
 from explorer.selection import LAYOUTS, Selection
-from explorer.structures import in_order
 from explorer.surface_cache import surface_cache
 from explorer.views import space
-from explorer.views.facts import case_facts
+from explorer.views.linking import link
 from explorer.views.opening import Opener
 from explorer.views.options import checked_options
 from explorer.views.overlay import PLANES, Overlay
+from explorer.views.pages import facts_of, masks_of, page
 from explorer.views.picture import Picture
 from explorer.views.planning import Planner
 from explorer.views.reading import Step
 from explorer.views.slices import check_request, cut_slices, first_slices
-from explorer.views.states import labels_state, problems_text, scene_state
+from explorer.views.states import problems_text, scene_key, scene_state
 from explorer.views.view import STATIC, Answer, Message, OutdatedError, View, bounded, kernel_loop
 
 MEMORY_BYTES = 1_000_000_000
 """Memory for cases that were open before or are read ahead; the open one may need more."""
 
-_OWN_NAMES = {"layout": "layout_name"}
-_SHARED = ("layout", "window", "point", "structures", "colors", "opacities", "mask_set", "compare")
+AROUND = 8
+"""Cases before and after the open one that a browser knows by name."""
+
+_SHARED = ("window", "point", "structures", "colors", "opacities", "mask_set", "compare")
 
 
 class Viewer(View):
@@ -57,6 +58,12 @@ class Viewer(View):
         The same of the mask set it is compared with, or ``{}``.
     options
         How pictures are drawn; see `explorer.views.options.Options`.
+    shared
+        Names the selection, for other views of it in the same page.
+    around
+        Cases of the cohort near the open one, and itself.
+    ahead
+        A case that has been read ahead, or ``""``.
     """
 
     _esm: ClassVar = STATIC / "viewer.js"
@@ -68,6 +75,9 @@ class Viewer(View):
     facts = traitlets.List(traitlets.List()).tag(sync=True)
     busy = traitlets.Unicode("").tag(sync=True)
     cases = traitlets.Int(0).tag(sync=True)
+    shared = traitlets.Unicode("").tag(sync=True)
+    around = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    ahead = traitlets.Unicode("").tag(sync=True)
     layout_name = traitlets.Enum(LAYOUTS, default_value="grid").tag(sync=True)
     window = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     point = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
@@ -90,19 +100,17 @@ class Viewer(View):
         super().__init__()
         self.selection = selection
         self.dataset = dataset
+        self.shared = selection.token
         self._space = space.handlers(space.Surfaces(surface_cache(dataset, store)), self._masks_asked)
         self.mask_sets = list(dataset.mask_sets)
         self._picture: Picture | None = None
-        self._opener = Opener(memory_bytes, self._show, self._fail, kernel_loop)
-        self._opened = 0
+        self._opener = Opener(memory_bytes, self._show, self._fail, self._tell_ahead, kernel_loop)
         self._planner = Planner(selection, dataset)
         self._far = True  # until a browser says that it is near
         self._step_by = 1
-        for name in _SHARED:
-            own = _OWN_NAMES.get(name, name)
-            selection.observe(lambda _, name=name, own=own: self._pull(name, own), names=[name])
-            self.observe(lambda _, name=name, own=own: self._push(name, own), names=[own])
-            self._pull(name, own)
+        self._had = ""  # the scene that a browser shows already
+        names = {"layout": "layout_name", **{name: name for name in _SHARED}}
+        link(self, selection, names, self._planner.check)
         selection.observe(self._open_case, names=["case"])
         selection.observe(self._change_masks, names=["mask_set", "compare"])
         selection.observe(self._tables_changed, names=["version"])
@@ -116,6 +124,8 @@ class Viewer(View):
             "where": self._where,
             "window": self._window,
             "step": self._step,
+            "open": self._open,
+            "ahead": self._give_ahead,
             "snapshot": self._snapshot,
             **self._space,
         }
@@ -201,24 +211,6 @@ class Viewer(View):
     def _check_options(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         return checked_options(proposal["value"])
 
-    def _pull(self, name: str, own: str) -> None:
-        value = getattr(self.selection, name)
-        if isinstance(value, tuple):
-            value = [list(item) if isinstance(item, tuple) else item for item in value]
-        setattr(self, own, value)
-
-    def _push(self, name: str, own: str) -> None:
-        value = getattr(self, own)
-        if isinstance(value, list):
-            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-        try:
-            if name in ("mask_set", "compare"):
-                self._planner.check_mask_set(value, allow_none=name == "compare")
-            setattr(self.selection, name, value)
-        except (traitlets.TraitError, UnknownName) as error:
-            self._pull(name, own)
-            self.show_error(QueryError(str(error)))
-
     # ---- what the browser asks for -----------------------------------------------------------
     def _slices(self, message: Message) -> Answer:
         shown = self._picture
@@ -276,11 +268,33 @@ class Viewer(View):
     def _step(self, message: Message) -> None:
         self.selection.step(1 if message.get("by") == 1 else -1)
 
+    def _open(self, message: Message) -> Answer:
+        """Open a case that the browser shows already."""
+        case = text(message.get("case"), "case")
+        self._had = text(message.get("scene"), "scene")
+        try:
+            self.selection.open(case)
+        finally:
+            self._had = ""
+        return {"reading": self.scene.get("case") != case and self.busy != ""}, []
+
+    def _give_ahead(self, message: Message) -> Answer:
+        """Return what a browser needs to show a case that may come next, if it is all there."""
+        case = text(message.get("case"), "case")
+        found = self._opener.shelf.peek(case)
+        if found is None or case == self.selection.case:
+            return {}, []
+        found.mask_set, found.compare = self.selection.mask_set, self.selection.compare
+        return page(self._planner, self.dataset, case, found, self._planes(), message)
+
+    def _tell_ahead(self, case: str) -> None:
+        self.ahead = case
+
     # ---- opening -----------------------------------------------------------------------------
     def _open_case(self, change: Mapping[str, Any] | None = None) -> None:
-        self._opened += 1
-        self.error = ""
+        self.error = self.ahead = ""
         case = self.selection.case
+        self.around = self._planner.around(case, AROUND)
         if not case:
             self._opener.close()
             self._clear()
@@ -327,11 +341,13 @@ class Viewer(View):
 
     def _show_image(self, case: str, found: Picture) -> None:
         self._picture = found
-        key = f"{case}#{self._opened}"
+        key = scene_key(case, found)
         self.labels, self.other = {}, {}
-        self._push_slices(key, "image")
+        if key != self._had:
+            complete = found.labels is not None and found.labels.complete
+            self._push_slices(key, ("image", "labels") if complete else ("image",))
         self.scene = scene_state(key, case, found)
-        self.facts = self._facts(case)
+        self.facts = facts_of(self._planner, self.dataset, case, found)
         self.busy = "Reading masks"
         self.error = found.problem
 
@@ -340,37 +356,28 @@ class Viewer(View):
         found, key = self._picture, self.scene.get("key")
         if found is None or key is None or found.labels is None:
             return
-        shown = [overlay for overlay in (found.labels, found.other) if overlay is not None]
-        measured = [self._planner.measured(self.scene["case"], overlay.mask_set) for overlay in shown]
-        names = in_order({name for rows in measured for name in rows} | {n for o in shown for n in o.names})
-        states = [
-            labels_state(key, overlay, names, rows) for overlay, rows in zip(shown, measured, strict=True)
-        ]
-        if "key" not in self.labels and states[0]["complete"]:
-            self._push_slices(key, "labels")
+        states = masks_of(self._planner, self.scene["case"], found)
         self.labels = states[0]
         self.other = states[1] if len(states) > 1 else {}
-        if all(overlay.complete for overlay in shown):
+        if all(overlay.complete for overlay in found.shown):
             self.error = problems_text(found)
 
-    def _push_slices(self, key: str, layer: str) -> None:
-        """Send what is seen first along, so that no round trip is needed."""
-        found = self._picture
-        assert found is not None  # noqa: S101 - it is being shown
+    def _planes(self) -> tuple[str, ...]:
         layout = self.layout_name
-        planes = (layout,) if layout in PLANES else tuple(PLANES)
-        size = found.grid.shape
-        voxel = [(n - 1) // 2 for n in size]
-        if self.selection.point is not None:
-            # Halves go up, as in the browser.
-            exact = np.floor(found.grid.to_voxel(self.selection.point) + 0.5)
-            voxel = [min(max(int(v), 0), n - 1) for v, n in zip(exact, size, strict=True)]
-        self.send(*first_slices(found, key, layer, planes, voxel, self._far))
+        return (layout,) if layout in PLANES else tuple(PLANES)
+
+    def _push_slices(self, key: str, layers: tuple[str, ...]) -> None:
+        """Send what is seen first along, so that no round trip is needed."""
+        assert self._picture is not None  # noqa: S101 - it is being shown
+        fields, buffers = first_slices(
+            self._picture, key, layers, self._planes(), self.selection.point, self._far
+        )
+        self.send({"kind": "first", **fields}, buffers)
 
     def _fail(self, error: Exception) -> None:
         self._clear()
         self.busy = ""
-        self.facts = self._facts(self.selection.case)
+        self.facts = facts_of(self._planner, self.dataset, self.selection.case, None)
         self.show_error(error)
 
     def _clear(self) -> None:
@@ -386,9 +393,7 @@ class Viewer(View):
     # ---- the tables --------------------------------------------------------------------------
     def _tables_changed(self, _change: object = None) -> None:
         self.cases = self.selection.everything.size
+        self.around = self._planner.around(self.selection.case, AROUND)
         if self._picture is not None and self.scene.get("case") == self.selection.case:
-            self.facts = self._facts(self.selection.case)
+            self.facts = facts_of(self._planner, self.dataset, self.selection.case, self._picture)
             self._show_masks()
-
-    def _facts(self, case: str) -> list[list[str]]:
-        return case_facts(self._planner.row(case), self.dataset, case, self._picture)

@@ -4,6 +4,7 @@ import "../shared/theme.css";
 import "./table.css";
 import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
+import { isShownBeside } from "../shared/opening";
 import { pages } from "./pages";
 import { ROW_PX, scroller } from "./scroll";
 
@@ -15,7 +16,7 @@ interface Column {
 }
 
 interface ModelState {
-  state: { version: number; columns: Column[]; count: number; total: number; case: string };
+  state: { version: number; columns: Column[]; count: number; total: number; case: string; shared: string };
   error: string;
 }
 
@@ -51,7 +52,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const invalidate = (): void => {
     if (!frame) frame = requestAnimationFrame(draw);
   };
-  const open = (id: string): void => kernel.tell("open", { case: id });
+  const open = (id: string): void => {
+    if (!isShownBeside({ shared: state().shared, case: id })) kernel.tell("open", { case: id });
+  };
 
   const rowAt = (index: number): HTMLElement => {
     const { columns, case: chosen } = state();

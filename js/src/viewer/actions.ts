@@ -24,6 +24,8 @@ export interface Parts {
   redraw(): void;
   /** What the crosshair is at has changed. */
   say(): void;
+  /** Go to the next or the previous case. */
+  step(by: 1 | -1): void;
   /** Rows of the structures at the crosshair. */
   rowsHere(): readonly number[];
   /** Whose rows are hovered, by whatever view of them. */
@@ -48,15 +50,18 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   forgetPreset(): void;
   /** The point that was told to the kernel last. */
   readonly sent: Vec3 | null;
+  /** Whether the crosshair was moved since. */
+  readonly hasMoved: boolean;
   forgetPoint(): void;
   dispose(): void;
 }
 
-export function actions({ model, kernel, view, stage, measures, redraw, say, rowsHere, hovered, showHelp, close }: Parts): Actions {
+export function actions({ model, kernel, view, stage, measures, redraw, say, step, rowsHere, hovered, showHelp, close }: Parts): Actions {
   const locate = whereabouts(kernel);
   let telling = 0;
   let saving = 0;
   let sent: Vec3 | null = null;
+  let moved = false;
   let windowed: Preset = "1-99";
   let gone = "";
   /** Whether outlines gave way to those of a compared set. */
@@ -86,6 +91,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
   const moveTo = (next: Vec3): void => {
     if (!view.scene) return;
     view.voxel = clampVoxel(view.scene, next);
+    moved = true;
     if (!telling) telling = window.setTimeout(tellPoint, POINT_DELAY_MS);
     say();
     redraw();
@@ -154,7 +160,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
       const axis = AXES[view.active][0];
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
-    step: (by) => void kernel.ask("step", { by }).catch(fail),
+    step,
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
       if (!rows.length) return;
@@ -253,8 +259,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, row
     get sent() {
       return sent;
     },
+    get hasMoved() {
+      return moved;
+    },
     forgetPoint() {
       sent = null;
+      moved = false;
     },
     dispose() {
       clearTimeout(telling);

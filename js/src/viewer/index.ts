@@ -20,6 +20,7 @@ import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
 import { put } from "./tile";
+import { visits } from "./visits";
 import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
 
 const SILENT = "The kernel has not answered for a while: it is busy, or it has stopped. What was loaded can still be looked at.";
@@ -51,7 +52,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     redraw();
     say();
   };
-  const cuts = slices(kernel, arrived, fail);
+  const cuts = slices(kernel, { arrived, failed: fail, idle: () => cases.fetch() });
   const space = spaceTile(kernel, {
     moveTo: (voxel) => act.moveTo(voxel),
     hover: (row) => hovered(row === null ? NONE : new Set([row])),
@@ -113,27 +114,43 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     side.setStyle(ownColors(model.get("colors")), ownOpacities(model.get("opacities")));
     relook();
   };
-  const onScene = (): void => {
+  const open = (scene: Scene | null): void => {
     const before = view.scene;
-    const next = model.get("scene");
-    view.scene = "key" in next ? (next as Scene) : null;
+    view.scene = scene;
     // The same case: its window is known by now.
-    if (view.scene && view.scene.key === before?.key) return onWindow();
+    if (scene && scene.key === before?.key) return onWindow();
     under = null;
-    cuts.open(view.scene);
+    cuts.open(scene);
     planes.open(before);
     onWindow();
     act.forgetPoint();
-    onPoint();
+    place();
     onLabels();
     onBusy();
+    say();
+  };
+  const onScene = (): void => {
+    const next = model.get("scene");
+    const scene = "key" in next ? (next as Scene) : null;
+    if (cases.opened(scene)) open(scene);
+  };
+  /** Put the crosshair where the model has it; that of a case which is yet to be opened is in the middle. */
+  const place = (): void => {
+    if (!view.scene) return;
+    const point = cases.isAhead() ? null : model.get("point");
+    view.voxel = clampVoxel(view.scene, point ? toVoxel(view.scene, point) : middle(view.scene));
+    redraw();
     say();
   };
   const ofScene = (given: Labels | Record<string, never> | undefined): Labels | null =>
     view.scene && given && "key" in given && given.key === view.scene.key ? (given as Labels) : null;
   const onLabels = (): void => {
-    view.labels = ofScene(model.get("labels"));
-    view.other = view.labels && ofScene(model.get("other"));
+    const page = view.scene && cases.page(view.scene.key);
+    view.labels = ofScene(model.get("labels")) ?? page?.labels ?? null;
+    view.other = view.labels && (ofScene(model.get("other")) ?? page?.other ?? null);
+    if (view.scene && view.labels?.complete && !page) {
+      cases.remember({ scene: view.scene, labels: view.labels, other: view.other, facts: model.get("facts") });
+    }
     view.hovered = NONE;
     cuts.setLabels(view.labels);
     cuts.setOther(view.other);
@@ -143,12 +160,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     say();
   };
   const onPoint = (): void => {
-    if (!view.scene) return;
+    if (!view.scene || cases.isAhead()) return;
     const point = model.get("point");
     if (point && act.sent && point.every((x, i) => Math.abs(x - act.sent![i]!) < 1e-6)) return;
-    view.voxel = clampVoxel(view.scene, point ? toVoxel(view.scene, point) : middle(view.scene));
-    redraw();
-    say();
+    place();
   };
   const onWindow = (): void => {
     if (!view.scene) return;
@@ -179,8 +194,22 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const onFacts = (): void => side.setFacts(model.get("facts"));
 
   // ---- hands -----------------------------------------------------------------------------------
+  const cases = visits({
+    model, kernel, slices: cuts, failed: fail,
+    current: () => view.scene?.case ?? "",
+    enter(page) {
+      open(page.scene);
+      side.setFacts(page.facts);
+    },
+    settle() {
+      onScene();
+      onFacts();
+      if (!act.hasMoved) onPoint();
+    },
+  });
   const act = actions({
     model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered,
+    step: cases.step,
     rowsHere: () => lookUp(view, cuts, view.voxel)?.rows ?? [],
     showHelp: help.toggle,
     close: () => help.close() || controls.close(),
@@ -253,7 +282,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     observer.disconnect();
     cancelAnimationFrame(frame);
     closed = true;
-    for (const part of [act, controls, help, space, kernel]) part.dispose();
+    for (const part of [act, cases, controls, help, space, kernel]) part.dispose();
     disposeError();
   };
 }

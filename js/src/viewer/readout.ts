@@ -3,7 +3,8 @@ import { h } from "../shared/dom";
 import type { Ids, Rgb, Values } from "./composite";
 import { AXES, millimetres, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
-import type { Layer, Slices } from "./slices";
+import type { Layer } from "./intake";
+import type { Slices } from "./slices";
 import type { View } from "./state";
 import { put, TITLES } from "./tile";
 

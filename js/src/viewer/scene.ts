@@ -6,7 +6,7 @@ export type Layout = "grid" | Plane | "mosaic" | "3d";
 export const PLANES: readonly Plane[] = ["axial", "coronal", "sagittal"];
 
 export interface Scene {
-  /** Of this opening of the case. */
+  /** Of this reading of the case. */
   key: string;
   /** The same whenever the same files are opened, or "". */
   content?: string;
@@ -52,6 +52,7 @@ export interface Labels {
   key: string;
   /** Of this reading of the masks. */
   content?: string;
+  mask_set?: string;
   /** Grows as masks are added; ids that were cut before are out of date. */
   revision: number;
   /** Whether all masks are in. */
@@ -78,6 +79,12 @@ export interface ModelState {
   facts: [string, string, string][];
   busy: string;
   cases: number;
+  /** Names the selection, for views beside this one. */
+  shared: string;
+  /** Cases before and after the open one, and itself. */
+  around: string[];
+  /** A case that the kernel has read ahead, or "". */
+  ahead: string;
   layout_name: Layout;
   window: [number, number] | null;
   point: Vec3 | null;

@@ -1,16 +1,13 @@
 // Slices from the kernel: what is seen first, then what a scroll would show, as much as the link carries.
-import type { Kernel } from "../shared/kernel";
+import type { Kernel, Reply } from "../shared/kernel";
 import type { Ids, Values } from "./composite";
 import { AXES } from "./geometry";
-import { shelf } from "./kept";
+import { BUDGET_BYTES, intake, LAYERS, nameOf, type Layer } from "./intake";
 import { link } from "./link";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
-import { asValues, emptyValues, spread, unpack, type Packed } from "./unpack";
+import type { Packed } from "./unpack";
+import type { Page } from "./visits";
 
-export type Layer = "image" | "labels" | "other";
-
-const LAYERS: readonly Layer[] = ["image", "labels", "other"];
-const BUDGET_BYTES = 96e6;
 const AHEAD = 10;
 /** Of the budget, what a near kernel may fill with slices that nobody has asked for yet. */
 const NEAR_SHARE = 0.5;
@@ -37,6 +34,11 @@ export interface Slices {
   other(plane: Plane, index: number): Ids | undefined;
   /** Whether a slice was made of fewer pixels: fine to look at until the sharp one comes, not to read values off. */
   isCoarse(plane: Plane, index: number, layer?: Layer): boolean;
+  /** Have a case that may come next, if the kernel has all of it. */
+  ahead(id: string): Promise<Page | null>;
+  /** Whether there is a picture of a case that is not open, in the planes that are seen. */
+  hasMiddle(scene: Scene): boolean;
+  isFar(): boolean;
 }
 
 interface Job {
@@ -50,6 +52,11 @@ interface Job {
   bytes: number;
 }
 
+interface Early {
+  fields: Packed & { scene: string; layer: Layer; plane: Plane; index: number };
+  buffer: DataView;
+}
+
 interface Wish {
   index: number;
   step: number;
@@ -58,8 +65,15 @@ interface Wish {
 
 const isNear = (): boolean => ["localhost", "127.0.0.1", "[::1]", ""].includes(location.hostname);
 
-export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: (error: Error) => void): Slices {
-  const kept = shelf(BUDGET_BYTES);
+export interface SliceEvents {
+  arrived(plane: Plane): void;
+  failed(error: Error): void;
+  /** All that the open case may need is there. */
+  idle(): void;
+}
+
+export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): Slices {
+  const kept = intake();
   const line = link(isNear());
   /** How much smaller packing makes slices, by layer, and of coarse ones. */
   const ratios: Record<string, number> = { image: 0.45, labels: 0.05, other: 0.05, coarse: 0.8 };
@@ -73,14 +87,12 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   const asked = new Set<string>();
   const urgent = new Set<string>();
   const refused = new Set<string>();
-  /** Sharp slices of which only some rows have come. */
-  const parts = new Map<string, { data: Values | Ids; rows: number; revision: number }>();
   /** Slices that came along with a scene which has not come itself yet. */
-  let early: { fields: Packed & Record<string, unknown>; buffer: DataView }[] = [];
+  let early: Early[] = [];
 
   const key = (layer: Layer, plane: Plane, index: number): string => {
     const of = layer === "image" ? scene : tables[layer];
-    return `${of?.content || of?.key}/${layer}/${plane}/${index}`;
+    return nameOf(of!, layer, plane, index);
   };
   const size = (plane: Plane): [number, number] => [scene!.shape[AXES[plane][0]]!, scene!.shape[AXES[plane][1]]!];
   const there = (layer: Layer): boolean => (layer === "image" ? scene !== null : tables[layer] !== null);
@@ -129,7 +141,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     const room = line.allowance() * ROWS_SHARE;
     const height = size(plane)[1];
     if (all <= line.allowance()) return { layer, plane, indices: [index], stride: 0, rows: null, urgent: false, bytes: all };
-    const from = parts.get(key(layer, plane, index))?.rows ?? 0;
+    const from = kept.rowsOf(key(layer, plane, index));
     const count = Math.max(1, Math.floor((height * room) / all));
     const to = Math.min(height, from + count);
     return { layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height };
@@ -224,6 +236,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
       if (job.urgent ? urgent.size > 0 && underWay + job.bytes > room : underWay > 0 && underWay + job.bytes > room) break;
       send(job);
     }
+    if (scene && !underWay && !next()) idle();
     const left = REST_MS - (performance.now() - wishedAt);
     if (left > 0 && !resting) {
       resting = window.setTimeout(() => {
@@ -254,7 +267,7 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
         line.came(askedAt, performance.now(), bytes, fields.ms ?? 0);
         if (content["closed"] === true) throw null;
         learn(job, compress, bytes, buffers.length);
-        await Promise.all(buffers.map((buffer, i) => take(of, layer, plane, indices[i]!, fields, buffer, rows)));
+        await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
         if (scene?.key === of.key && indices.some((index) => isSeen(plane, index))) arrived(plane);
       })
       .catch((error: Error | null) => {
@@ -283,66 +296,32 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
     ratios[name] = 0.7 * ratios[name]! + 0.3 * Math.min(1, bytes / raw);
   };
 
-  /** Keep a slice that has come, under the name of what it was cut from. */
-  const take = async (of: Scene, layer: Layer, plane: Plane, index: number, fields: Packed, buffer: DataView, rows: [number, number] | null): Promise<void> => {
-    const [width, height] = [of.shape[AXES[plane][0]]!, of.shape[AXES[plane][1]]!];
-    const pixels = await unpack(fields, buffer, Math.ceil(width / fields.stride));
-    const revision = fields.revision ?? 0;
-    const content = layer === "image" ? of.content || of.key : fields.content || of.key;
-    const name = `${content}/${layer}/${plane}/${index}`;
-    const make = (count: number): Values | Ids =>
-      layer === "image" ? emptyValues(of, count) : fields.bytes === 1 ? new Uint8Array(count) : new Uint16Array(count);
-    if (fields.stride > 1 || fields.scale !== undefined) {
-      if (kept.get(name)?.coarse !== false) {
-        kept.put(name, { data: spread(pixels, fields, width, height, make(width * height)), coarse: true, revision });
-      }
-      return;
-    }
-    const data = layer === "image" ? asValues(of, pixels) : pixels;
-    if (!rows) {
-      kept.put(name, { data, coarse: false, revision });
-      return;
-    }
-    const before = parts.get(name);
-    const fits = before && before.rows === rows[0] && before.revision === revision && before.data.BYTES_PER_ELEMENT === data.BYTES_PER_ELEMENT;
-    if (!fits && rows[0] > 0) {
-      parts.delete(name); // more masks have come meanwhile: from the start
-      return;
-    }
-    const part = fits ? before : { data: make(width * height), rows: 0, revision };
-    part.data.set(data, rows[0] * width);
-    part.rows = rows[1];
-    parts.delete(name);
-    if (part.rows === height) kept.put(name, { data: part.data, coarse: false, revision });
-    else parts.set(name, part);
-    for (const oldest of parts.keys()) {
-      if (parts.size <= 6) break;
-      parts.delete(oldest);
-    }
-  };
+  /** Keep slices that came without having been asked for. */
+  const takeFirst = (of: Scene, first: Early[]): Promise<void>[] =>
+    first.map(({ fields, buffer }) => {
+      const [layer, plane, index] = [fields.layer, fields.plane, fields.index];
+      const name = nameOf(layer === "image" ? of : { content: fields.content, key: of.key }, layer, plane, index);
+      asked.add(name);
+      return kept.take(of, layer, plane, index, fields, buffer, null).finally(() => asked.delete(name));
+    });
+  const readFirst = ({ content, buffers }: Reply): Early[] =>
+    (content["slices"] as Early["fields"][]).map((fields, i) => ({ fields, buffer: buffers[i]! }));
 
   const takeEarly = (): void => {
     const of = scene;
     if (!of) return;
-    const mine = early.filter(({ fields }) => fields["scene"] === of.key);
+    const mine = early.filter(({ fields }) => fields.scene === of.key);
     early = early.filter((one) => !mine.includes(one));
-    for (const { fields, buffer } of mine) {
-      const [layer, plane, index] = [fields["layer"] as Layer, fields["plane"] as Plane, fields["index"] as number];
-      const name = `${(layer === "image" && of.content) || fields.content || of.key}/${layer}/${plane}/${index}`;
-      asked.add(name);
-      void take(of, layer, plane, index, fields, buffer, null)
-        .catch(failed)
-        .finally(() => {
-          asked.delete(name);
-          arrived(plane);
-          pump();
-        });
-    }
+    takeFirst(of, mine).forEach((taken, i) => {
+      void taken.catch(failed).finally(() => {
+        arrived(mine[i]!.fields.plane);
+        pump();
+      });
+    });
   };
 
-  kernel.hear("first", ({ content, buffers }) => {
-    const told = content["slices"] as (Packed & Record<string, unknown>)[];
-    early = [...early, ...told.map((fields, i) => ({ fields, buffer: buffers[i]! }))].slice(-3 * LAYERS.length);
+  kernel.hear("first", (message) => {
+    early = [...early, ...readFirst(message)].slice(-3 * LAYERS.length);
     takeEarly();
   });
 
@@ -357,12 +336,13 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
   return {
     open(next) {
       const same = scene !== null && next?.key === scene.key;
+      if (scene && !same) kept.keepMiddle(scene, [tables.labels, tables.other]);
       scene = next;
       if (same) return;
       tables.labels = tables.other = null;
       wishes = new Map();
       refused.clear();
-      parts.clear();
+      kept.forgetParts();
       takeEarly();
       if (scene && !line.isKnown()) probe(scene);
     },
@@ -383,6 +363,19 @@ export function slices(kernel: Kernel, arrived: (plane: Plane) => void, failed: 
       wishedAt = performance.now();
       pump();
     },
+    async ahead(id) {
+      const compress = line.packs();
+      const stride = scene && compress ? Math.max(1, ...PLANES.map((plane) => strideFor("image", plane))) : 1;
+      const reply = await kernel.ask("ahead", { case: id, compress, stride });
+      if (!("scene" in reply.content)) return null;
+      const { scene: of, labels, other, facts } = reply.content as unknown as Page;
+      const page = { scene: of, labels, other: "key" in (other ?? {}) ? other : null, facts };
+      await Promise.all(takeFirst(of, readFirst(reply)));
+      kept.keepMiddle(of, [page.labels, page.other]);
+      return page;
+    },
+    hasMiddle: (of) => (wishes.size ? [...wishes.keys()] : PLANES).every((plane) => kept.hasMiddle(of, plane)),
+    isFar: () => line.packs(),
     image: (plane, index) => at("image", plane, index) as Values | undefined,
     labels: (plane, index) => at("labels", plane, index) as Ids | undefined,
     other: (plane, index) => at("other", plane, index) as Ids | undefined,
