@@ -40,6 +40,8 @@ export interface Tile {
 export const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
 
 const LATE_MS = 150;
+/** A slider that is not seen waits so long for the slices to rest: to move it, the browser orders all layers of the page anew. */
+const REST_MS = 100;
 
 /** Set a text only where it changes, so that a frame costs no layout. */
 export const put = (el: HTMLElement, text: string): void => {
@@ -73,6 +75,7 @@ export function tile(plane: Plane): Tile {
   let grounded = false;
   let captioned: readonly unknown[] = [];
   let waiting = 0;
+  let sliding = 0;
 
   const setLate = (is: boolean): void => {
     if (!is) {
@@ -122,6 +125,12 @@ export function tile(plane: Plane): Tile {
     context.stroke();
   };
 
+  const slide = (scene: Scene, index: number, words: string): void => {
+    slider.max = String(scene.shape[w]! - 1);
+    slider.value = String(index);
+    slider.disabled = scene.shape[w] === 1;
+    slider.setAttribute("aria-valuetext", words);
+  };
   const caption = (frame: Frame, p: Placement, width: number): void => {
     const { scene } = frame;
     const index = Math.round(frame.voxel[w]!);
@@ -135,10 +144,9 @@ export function tile(plane: Plane): Tile {
     const words = `${index + 1} of ${scene.shape[w]} · ${mm} mm`;
     put(place_, words);
     canvas.setAttribute("aria-label", `${title} slice ${words}`);
-    slider.max = String(scene.shape[w]! - 1);
-    slider.value = String(index);
-    slider.disabled = scene.shape[w] === 1;
-    slider.setAttribute("aria-valuetext", words);
+    clearTimeout(sliding);
+    if (el.matches(":hover, :focus-within") || slider.max !== String(scene.shape[w]! - 1)) slide(scene, index, words);
+    else sliding = window.setTimeout(slide, REST_MS, scene, index, words);
     const { mm: length, label } = scaleBar(width, p.pixelsPerMm);
     bar.style.setProperty("--xp-length", `${length * p.pixelsPerMm}px`);
     put(bar, label);
@@ -209,6 +217,7 @@ export function tile(plane: Plane): Tile {
       shown = placement = null;
       painted = drawn = captioned = [];
       setLate(false);
+      clearTimeout(sliding);
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
     },
