@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -265,6 +266,57 @@ def test_an_unusual_grid_is_told_and_measured_in_true_millimetres(stub: Callable
     )
     assert "voxel 5 6 9" in said(widget)
     assert "x -0.4  y 12.3  z 43.0 mm" in said(widget)
+
+
+PIXELS = """
+() => [...document.querySelectorAll('.xp-planes[data-layout=grid] > [class*=xp-plane-] canvas')].map((c) => c.toDataURL())
+"""
+
+
+def test_a_picture_is_the_same_whether_its_slice_or_only_what_lies_over_it_has_changed(
+    stub: Callable[..., Stub],
+):
+    widget = shown(stub, options={"crosshair": True})
+    went = [[4.0, 5.0, 11.0], [25.0, 5.0, 11.0], [25.0, 20.0, 11.0], [25.0, 20.0, 8.0]]
+    pictures = []
+    for points in (went, went[::-1]):
+        for point in points:
+            widget.set("point", point)
+            quiet(widget)
+            pictures.append(widget.page.evaluate(PIXELS))
+    there, back = pictures[: len(went)], pictures[len(went) :]
+    assert there == back[::-1]
+    for before, after in pairwise(there):  # the crosshair is seen to move in all planes
+        assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+def test_the_page_is_laid_out_once_for_a_step_of_three_planes(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    session = widget.page.context.new_cdp_session(widget.page)
+    session.send("Performance.enable")
+
+    def layouts() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "LayoutCount")
+
+    before, steps = layouts(), 12
+    for k in range(steps):
+        widget.set("point", [8.0 + k, 6.0 + k, 4.0 + k])
+        widget.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert layouts() - before <= 1.5 * steps
+
+
+def test_the_slider_of_a_plane_that_is_not_pointed_at_follows_when_the_slices_rest(
+    stub: Callable[..., Stub],
+):
+    widget = shown(stub)
+    left, top, width, height = corner(widget, "axial")
+    widget.page.mouse.move(left + width / 2, top + height / 2)
+    widget.set("point", [9.0, 12.0, 5.0])
+    quiet(widget)
+    assert widget.page.input_value(".xp-plane-axial .xp-slider") == "5"  # it is pointed at, so it is seen
+    for plane, index in (("sagittal", 9), ("coronal", 12)):
+        expect(widget.page.locator(f".xp-plane-{plane} .xp-slider")).to_have_value(str(index))
 
 
 FRAMES = """

@@ -22,17 +22,23 @@ const HIGH = 2;
 const FROM = 4;
 const TO = 8;
 
-/** Borders of every structure, whatever else overlaps it; `sets` are the structures of each id. */
-export function findRuns(ids: Ids, width: number, height: number, sets: readonly (readonly number[])[]): Map<number, Runs> {
-  const rows = 1 + Math.max(-1, ...sets.map((members) => Math.max(-1, ...members)));
-  const inside = new Uint8Array((sets.length + 1) * rows);
-  sets.forEach((members, id) => members.forEach((row) => (inside[id * rows + row] = 1)));
-  const OUTSIDE = sets.length;
-  const lists: number[][] = Array.from({ length: rows }, () => []);
-  const latest = new Int32Array(2 * rows).fill(-1);
-  const changes = new Map<number, Int32Array>();
-
+interface Members {
+  rows: number;
+  /** 1 where a set (and after them all: no set) has a structure. */
+  inside: Uint8Array;
   /** Structures that begin (2 row + 1) or end (2 row) from one id to the next. */
+  changed(a: number, b: number): Int32Array;
+}
+/** Sets are the same for all slices of a case, and so is what differs between two of them. */
+const members = new WeakMap<readonly (readonly number[])[], Members>();
+
+function membersOf(sets: readonly (readonly number[])[]): Members {
+  const known = members.get(sets);
+  if (known) return known;
+  const rows = 1 + Math.max(-1, ...sets.map((set) => Math.max(-1, ...set)));
+  const inside = new Uint8Array((sets.length + 1) * rows);
+  sets.forEach((set, id) => set.forEach((row) => (inside[id * rows + row] = 1)));
+  const changes = new Map<number, Int32Array>();
   const changed = (a: number, b: number): Int32Array => {
     const key = a * 65537 + b;
     let found = changes.get(key);
@@ -46,36 +52,67 @@ export function findRuns(ids: Ids, width: number, height: number, sets: readonly
     }
     return found;
   };
-  const scan = (kind: number, lines: number, length: number, across: number, along: number): void => {
+  const made = { rows, inside, changed };
+  members.set(sets, made);
+  return made;
+}
+
+/** Lines of ids, each begun at a 32-bit word so that two of them can be compared by the word. */
+function aligned(ids: Ids, width: number, height: number, turned: boolean): Ids {
+  const [lines, length] = turned ? [width, height] : [height, width];
+  const perWord = 4 / ids.BYTES_PER_ELEMENT;
+  const stride = Math.ceil(length / perWord) * perWord;
+  const out = ids instanceof Uint8Array ? new Uint8Array(lines * stride) : new Uint16Array(lines * stride);
+  if (turned) {
+    for (let r = 0, i = 0; r < height; r++) for (let c = 0; c < width; c++) out[c * stride + r] = ids[i++]!;
+  } else for (let r = 0; r < height; r++) out.set(ids.subarray(r * width, (r + 1) * width), r * stride);
+  return out;
+}
+
+/** Borders of every structure, whatever else overlaps it; `sets` are the structures of each id. */
+export function findRuns(ids: Ids, width: number, height: number, sets: readonly (readonly number[])[]): Map<number, Runs> {
+  const { rows, inside, changed } = membersOf(sets);
+  const OUTSIDE = sets.length;
+  const lists: number[][] = Array.from({ length: rows }, () => []);
+  const latest = new Int32Array(2 * rows).fill(-1);
+
+  const scan = (kind: number, cells: Ids, lines: number, length: number): void => {
+    const perWord = 4 / cells.BYTES_PER_ELEMENT;
+    const words = new Uint32Array(cells.buffer);
+    const [across, wordsAcross] = [cells.length / lines, words.length / lines];
     for (let line = 0; line <= lines; line++) {
       const [first, last] = [line === 0, line === lines];
       // The same two ids beside each other go on with the same runs.
       let [before, after] = [-1, -1];
       let here: Int32Array | null = null;
-      for (let k = 0, i = line * across; k < length; k++, i += along) {
-        const a = first ? OUTSIDE : ids[i - across]!;
-        const b = last ? OUTSIDE : ids[i]!;
-        if (a === b) continue;
-        if (a !== before || b !== after || !here) {
-          here = changed(Math.min(a, OUTSIDE), Math.min(b, OUTSIDE));
-          [before, after] = [a, b];
-        }
-        for (let n = 0; n < here.length; n++) {
-          const change: number = here[n]!;
-          const list = lists[change >> 1]!;
-          const place = latest[change]!;
-          if (place >= 0 && list[place + 2] === k && list[place] === line && (list[place + 3]! & VERTICAL) === kind) {
-            list[place + 2] = k + 1;
-          } else {
-            latest[change] = list.length;
-            list.push(line, k, k + 1, kind | (change & 1 ? HIGH : 0));
+      for (let word = 0, at = line * wordsAcross; word < wordsAcross; word++, at++) {
+        if (!first && !last && words[at] === words[at - wordsAcross]) continue;
+        const end = Math.min(length, (word + 1) * perWord);
+        for (let k = word * perWord, i = line * across + k; k < end; k++, i++) {
+          const a = first ? OUTSIDE : cells[i - across]!;
+          const b = last ? OUTSIDE : cells[i]!;
+          if (a === b) continue;
+          if (a !== before || b !== after || !here) {
+            here = changed(Math.min(a, OUTSIDE), Math.min(b, OUTSIDE));
+            [before, after] = [a, b];
+          }
+          for (let n = 0; n < here.length; n++) {
+            const change: number = here[n]!;
+            const list = lists[change >> 1]!;
+            const place = latest[change]!;
+            if (place >= 0 && list[place + 2] === k && list[place] === line && (list[place + 3]! & VERTICAL) === kind) {
+              list[place + 2] = k + 1;
+            } else {
+              latest[change] = list.length;
+              list.push(line, k, k + 1, kind | (change & 1 ? HIGH : 0));
+            }
           }
         }
       }
     }
   };
-  scan(0, height, width, width, 1);
-  scan(VERTICAL, width, height, 1, width);
+  scan(0, aligned(ids, width, height, false), height, width);
+  scan(VERTICAL, aligned(ids, width, height, true), width, height);
 
   const has = (row: number, c: number, r: number): boolean =>
     c >= 0 && c < width && inside[Math.min(ids[r * width + c]!, OUTSIDE) * rows + row] === 1;

@@ -7,6 +7,7 @@ import { cube } from "./cube";
 import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
 import { isPresent, PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { put } from "./tile";
 import { bindSpace } from "./turning";
 import { inflate } from "./unpack";
 
@@ -106,11 +107,11 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     if (!frame && !closed) frame = requestAnimationFrame(render);
   };
   /** Without a graphics card a picture takes long, and must not hold up the slices. */
-  const whenIdle = (): void => {
+  const rest = (work: () => void): void => {
     clearTimeout(resting);
-    if (cost <= QUICK_MS) invalidate();
-    else resting = window.setTimeout(invalidate, REST_MS);
+    resting = window.setTimeout(work, REST_MS);
   };
+  const whenIdle = (): void => (cost > QUICK_MS ? rest(invalidate) : invalidate());
   const render = (): void => {
     frame = 0;
     if (!space || !last || !el.offsetParent) return;
@@ -211,7 +212,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   };
 
   /** Bring the picture in line with the frame: ask for what is missing, draw what is there. */
-  const refresh = (): void => {
+  const refresh = (rested = false): void => {
     if (!last || state !== "ready" || !space) return;
     const f = last;
     const names = new Map(rows(f).map((row) => [f.labels!.structures[row]!.name, row]));
@@ -236,16 +237,16 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     if (fresh && !touched) space.fit(box(f.scene));
     const failed = [...names.keys()].filter((name) => store.failed(place, name)).length;
     const count = `${there} surface${there === 1 ? "" : "s"}`;
-    title.textContent = `3D · ${there + failed < names.size ? `${there} of ${names.size} surfaces` : count}`;
+    put(title, `3D · ${there + failed < names.size ? `${there} of ${names.size} surfaces` : count}`);
     canvas.setAttribute("aria-label", `${title.textContent} of ${f.scene.case}. Arrows turn, plus and minus zoom, Home resets.`);
     el.dataset["surfaces"] = String(there);
-    (fresh ? invalidate : whenIdle)();
+    (fresh || rested ? invalidate : whenIdle)();
   };
 
+  /** Whether at most the voxel is another one. */
   const same = (a: SpaceFrame, b: SpaceFrame): boolean =>
     a.scene === b.scene && a.labels === b.labels && a.hovered === b.hovered && a.maskSet === b.maskSet &&
-    a.options.crosshair === b.options.crosshair && a.voxel.every((x, i) => x === b.voxel[i]) &&
-    a.shown.size === b.shown.size && [...a.shown].every((row) => b.shown.has(row)) &&
+    a.options.crosshair === b.options.crosshair && a.shown.size === b.shown.size && [...a.shown].every((row) => b.shown.has(row)) &&
     a.colors.length === b.colors.length && a.colors.every((c, i) => c.every((x, k) => x === b.colors[i]![k])) &&
     a.opacities.length === b.opacities.length && a.opacities.every((x, i) => x === b.opacities[i]);
 
@@ -369,7 +370,10 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
         onCard = new Set();
         space?.empty();
         if (!touched) space?.fit(box(next.scene));
-      } else if (before && same(before, next) && planes.ariaPressed !== "true") return;
+      } else if (before && same(before, next)) {
+        if (planes.ariaPressed !== "true" && next.voxel.every((x, i) => x === before.voxel[i])) return;
+        if (cost > QUICK_MS) return rest(() => refresh(true));
+      }
       refresh();
     },
     clear() {

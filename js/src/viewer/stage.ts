@@ -32,6 +32,8 @@ export interface Stage {
 
 const NOTICE_MS = 5000;
 const BORDERS_AHEAD = 48;
+/** Finding the borders of a slice takes less; so much is kept of an idle moment. */
+const BORDERS_MS = 4;
 
 const sameGrid = (a: Scene | null, b: Scene | null): boolean =>
   a !== null && b !== null && a.shape.join() === b.shape.join() && a.spacing.join() === b.spacing.join();
@@ -44,6 +46,15 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
   const legend = h("div", { class: "xp-legend", hidden: true });
   const el = h("div", { class: "xp-planes", tabindex: 0, role: "application", "aria-label": "Slices of the open case; press ? for the keys" },
     ...[...tiles.values()].map((t) => t.el), space.el, lightbox.el, note, toast);
+  /** Sizes in CSS pixels as long as they hold: asking the page in every frame would have it laid out each time. */
+  const sizes = new Map<Element, [number, number]>();
+  const sizeOf = (part: HTMLElement): [number, number] => {
+    const known = sizes.get(part) ?? [part.clientWidth, part.clientHeight];
+    sizes.set(part, known);
+    return known;
+  };
+  const observer = new ResizeObserver((entries) => entries.forEach(({ target }) => sizes.delete(target)));
+  for (const part of [el, ...[...tiles.values()].map((t) => t.el)]) observer.observe(part);
   let layout: Layout = "grid";
   let maskSet = "reference";
   let fading = 0;
@@ -56,8 +67,8 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       values: slices.image(plane, index), ids: slices.labels(plane, index), otherIds: slices.other(plane, index),
     };
   };
-  /** Find the borders of the slices that a step or a drag would show, the nearest first; one per idle moment. */
-  const ahead = (): void => {
+  /** Find the borders of the slices that a step or a drag would show, the nearest first, while the page has nothing else to do. */
+  const ahead = (idle: IdleDeadline): void => {
     const { scene, look, active, options } = view;
     if (!scene || !look.labels || !options.overlay || options.paint === "fill") return;
     const seen = layout === "grid" ? [active, ...PLANES.filter((plane) => plane !== active)] : [active];
@@ -66,13 +77,14 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
         const [u, v] = AXES[plane];
         for (const index of [indexOf(view, plane) + far, indexOf(view, plane) - far]) {
           const ids = slices.labels(plane, index);
-          if (ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look.labels)) return requestIdle(ahead);
+          const found = ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look.labels);
+          if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
         }
       }
     }
   };
   let idle = 0;
-  const requestIdle = (work: () => void): void => {
+  const requestIdle = (work: IdleRequestCallback): void => {
     cancelIdleCallback(idle);
     idle = requestIdleCallback(work);
   };
@@ -90,15 +102,16 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     setLayout(next) {
       layout = next;
       el.dataset["layout"] = next;
+      sizes.clear();
     },
     draw() {
       const { scene, look } = view;
-      if (!scene || !el.offsetParent) return;
+      if (!scene || !sizeOf(el)[0]) return;
       const inSpace = layout === "grid" || layout === "3d";
       for (const [plane, t] of tiles) {
         const seen = layout === "grid" || layout === plane;
         if (seen || inSpace) slices.want(plane, indexOf(view, plane));
-        if (seen) t.draw(frameOf(plane));
+        if (seen) t.draw(frameOf(plane), ...sizeOf(t.el));
       }
       requestIdle(ahead);
       if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });

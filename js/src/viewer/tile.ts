@@ -28,7 +28,8 @@ export interface Tile {
   slider: HTMLInputElement;
   maximise: HTMLButtonElement;
   zoom: Zoom;
-  draw(frame: Frame): void;
+  /** Draw in a tile of so many CSS pixels. */
+  draw(frame: Frame, width: number, height: number): void;
   /** The windowed slice, whether the tile is seen or not. */
   picture(frame: Frame): HTMLCanvasElement | null;
   clear(): void;
@@ -39,6 +40,8 @@ export interface Tile {
 export const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
 
 const LATE_MS = 150;
+/** A slider that is not seen waits so long for the slices to rest: to move it, the browser orders all layers of the page anew. */
+const REST_MS = 100;
 
 /** Set a text only where it changes, so that a frame costs no layout. */
 export const put = (el: HTMLElement, text: string): void => {
@@ -68,7 +71,11 @@ export function tile(plane: Plane): Tile {
   let placement: Placement | null = null;
   let painted: readonly unknown[] = [];
   let drawn: readonly unknown[] = [];
+  /** Whether the ground has what was painted. */
+  let grounded = false;
+  let captioned: readonly unknown[] = [];
   let waiting = 0;
+  let sliding = 0;
 
   const setLate = (is: boolean): void => {
     if (!is) {
@@ -118,18 +125,28 @@ export function tile(plane: Plane): Tile {
     context.stroke();
   };
 
-  const caption = (frame: Frame, p: Placement, width: number): void => {
-    const { scene } = frame;
-    edgeLetters(scene, plane, p).forEach((letter, i) => put(letters[i]!, letter));
-    put(case_, ` · ${scene.case}`);
-    put(note, gridNote(scene));
-    const index = Math.round(frame.voxel[w]!);
-    put(place_, `${index + 1} of ${scene.shape[w]} · ${millimetres(toWorld(scene, frame.voxel)[w]!)} mm`);
-    canvas.setAttribute("aria-label", `${title} slice ${place_.textContent}`);
+  const slide = (scene: Scene, index: number, words: string): void => {
     slider.max = String(scene.shape[w]! - 1);
     slider.value = String(index);
     slider.disabled = scene.shape[w] === 1;
-    slider.setAttribute("aria-valuetext", place_.textContent!);
+    slider.setAttribute("aria-valuetext", words);
+  };
+  const caption = (frame: Frame, p: Placement, width: number): void => {
+    const { scene } = frame;
+    const index = Math.round(frame.voxel[w]!);
+    const mm = millimetres(toWorld(scene, frame.voxel)[w]!);
+    const from = [scene, index, mm, width, p.pixelsPerMm, p.stepX];
+    if (same(from, captioned)) return;
+    captioned = from;
+    edgeLetters(scene, plane, p).forEach((letter, i) => put(letters[i]!, letter));
+    put(case_, ` · ${scene.case}`);
+    put(note, gridNote(scene));
+    const words = `${index + 1} of ${scene.shape[w]} · ${mm} mm`;
+    put(place_, words);
+    canvas.setAttribute("aria-label", `${title} slice ${words}`);
+    clearTimeout(sliding);
+    if (el.matches(":hover, :focus-within") || slider.max !== String(scene.shape[w]! - 1)) slide(scene, index, words);
+    else sliding = window.setTimeout(slide, REST_MS, scene, index, words);
     const { mm: length, label } = scaleBar(width, p.pixelsPerMm);
     bar.style.setProperty("--xp-length", `${length * p.pixelsPerMm}px`);
     put(bar, label);
@@ -150,9 +167,8 @@ export function tile(plane: Plane): Tile {
       const found = cut(frame);
       return found && paint.image(found, frame.grey);
     },
-    draw(frame) {
+    draw(frame, width, height) {
       const slice = cut(frame);
-      const [width, height] = [el.clientWidth, el.clientHeight];
       if (!width || !height) return;
       const scale = window.devicePixelRatio || 1;
       const { options, look, grey, scene, measures } = frame;
@@ -161,25 +177,36 @@ export function tile(plane: Plane): Tile {
       const from = [slice, grey, look, width, height, scale, p.originX, p.originY, p.stepX, options.paint, options.width,
         options.overlay, options.smooth, options.difference];
       const over = [frame.voxel, frame.hovered, options.crosshair, measures.revision];
-      if (same(from, painted) && same(over, drawn)) return;
+      const stays = same(from, painted);
+      if (stays && same(over, drawn)) return;
+      painted = from;
       drawn = over;
       const [deviceWidth, deviceHeight] = [Math.round(width * scale), Math.round(height * scale)];
       if (canvas.width !== deviceWidth || canvas.height !== deviceHeight) {
-        canvas.width = ground.width = deviceWidth;
-        canvas.height = ground.height = deviceHeight;
+        canvas.width = deviceWidth;
+        canvas.height = deviceHeight;
       }
       const at = lattice(p, scale);
-      if (!same(from, painted)) {
-        painted = from;
-        const context = ground.getContext("2d")!;
+      const onto = (context: CanvasRenderingContext2D): void => {
         context.setTransform(1, 0, 0, 1, 0, 0);
         context.clearRect(0, 0, deviceWidth, deviceHeight);
         if (slice) paint.draw(context, slice, grey, look, options, at, scale);
-      }
+      };
       const context = canvas.getContext("2d")!;
-      context.setTransform(1, 0, 0, 1, 0, 0);
-      context.clearRect(0, 0, deviceWidth, deviceHeight);
-      context.drawImage(ground, 0, 0);
+      if (stays) {
+        if (!grounded) {
+          if (ground.width !== deviceWidth || ground.height !== deviceHeight) {
+            ground.width = deviceWidth;
+            ground.height = deviceHeight;
+          }
+          onto(ground.getContext("2d")!);
+        }
+        context.setTransform(1, 0, 0, 1, 0, 0);
+        context.clearRect(0, 0, deviceWidth, deviceHeight);
+        context.drawImage(ground, 0, 0);
+      } else onto(context);
+      // In a drag one plane stays under the crosshair and two change: only the first is worth a copy.
+      grounded = stays;
       if (slice && frame.hovered.size) paint.highlight(context, slice, look, frame.hovered, options, at, scale);
       context.setTransform(scale, 0, 0, scale, 0, 0);
       crosshair(context, frame, p, width, height);
@@ -188,8 +215,9 @@ export function tile(plane: Plane): Tile {
     },
     clear() {
       shown = placement = null;
-      painted = drawn = [];
+      painted = drawn = captioned = [];
       setLate(false);
+      clearTimeout(sliding);
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
     },

@@ -20,10 +20,21 @@ export interface Packed {
   ms?: number;
 }
 
+/** Without a Blob: its bytes would go to the browser's own process and back. */
 export async function inflate(view: DataView): Promise<Uint8Array> {
+  const { writable, readable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
   const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
-  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  // What is wrong with the bytes is told by the reader.
+  writer.write(bytes as BufferSource).catch(() => undefined);
+  writer.close().catch(() => undefined);
+  const parts: Uint8Array[] = [];
+  const reader = readable.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) parts.push(next.value);
+  if (parts.length === 1 && parts[0]!.byteLength === parts[0]!.buffer.byteLength) return parts[0]!;
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  parts.reduce((at, part) => (out.set(part, at), at + part.byteLength), 0);
+  return out;
 }
 
 export const copied = (view: DataView): ArrayBuffer =>
