@@ -21,6 +21,9 @@ COUNTED = 2**14
 Chunks = Callable[[], Iterable[NDArray[Any]]]
 """Gives the stored values, one-dimensional chunk by chunk, as often as it is called."""
 
+Counted = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The distinct values, ascending, their bits read as unsigned numbers, and how often each occurs."""
+
 _NAN = float("nan")
 
 
@@ -64,6 +67,7 @@ def distribution(
     slope: float = 1.0,
     inter: float = 0.0,
     nonzero: bool = False,
+    counted: Counted | None = None,
 ) -> Distribution:
     """Describe values.
 
@@ -79,26 +83,32 @@ def distribution(
         ``value = slope * stored + inter``, in float64.
     nonzero
         Whether percentiles leave out values that are exactly 0.
+    counted
+        The values of a type of up to 16 bits, where they have been counted: then `chunks` is not called.
     """
     if dtype.kind in "bui" and dtype.itemsize <= 2:
-        return _of_levels(*_levels(chunks, dtype), which, slope, inter, nonzero)
+        levels, counts = _signed(*(counted or _count(chunks, dtype)), dtype)
+        return _of_levels(levels, counts, which, slope, inter, nonzero)
     return _of_wide(chunks, dtype, which, slope, inter, nonzero)
 
 
-def _levels(chunks: Chunks, dtype: np.dtype[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct values, ascending, and how often each occurs."""
-    bits = 8 * dtype.itemsize
+def _count(chunks: Chunks, dtype: np.dtype[Any]) -> Counted:
     counts = np.zeros(0, np.int64)
     unsigned = np.dtype(f"u{dtype.itemsize}")
     for chunk in chunks():
-        # Negative values follow the others when their bits are read as an unsigned number.
         found = np.bincount(chunk.view(unsigned).astype(np.intp))
         if found.size > counts.size:
             counts, found = found, counts
         counts[: found.size] += found
     present = np.flatnonzero(counts)
-    counts = counts[present]
+    return present, counts[present]
+
+
+def _signed(present: NDArray[np.int64], counts: NDArray[np.int64], dtype: np.dtype[Any]) -> Counted:
+    """Return values as what they are, ascending, and how often each occurs."""
     if dtype.kind == "i":
+        # Negative values follow the others when their bits are read as an unsigned number.
+        bits = 8 * dtype.itemsize
         split = int(np.searchsorted(present, 2 ** (bits - 1)))
         present = np.concatenate([present[split:] - 2**bits, present[:split]])
         counts = np.concatenate([counts[split:], counts[:split]])
