@@ -19,7 +19,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from deflate import DeflateError, crc32, gzip_decompress
+from deflate import DeflateError, gzip_decompress
 from isal import igzip_lib, isal_zlib
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
@@ -157,8 +157,7 @@ def scan_mask(data: bytes) -> ScannedMask | None:
             or header.end > len(data) * _MAX_RATIO
         ):
             return None
-        voxels = _pieces(memoryview(first)[header.start :], member)
-        found = scan(voxels, header.shape, crc32(first[: header.start]))
+        found = scan(_pieces(first, member), header.shape, skipped=header.start)
     except (VolumeError, igzip_lib.IsalError):  # type: ignore[misc] # its stub says it is a variable
         return None
     if not found or member.unused_data != struct.pack("<II", found.crc, header.end % 2**32):
@@ -166,7 +165,7 @@ def scan_mask(data: bytes) -> ScannedMask | None:
     return ScannedMask(found, header.affine, str(header.dtype), header.findings)
 
 
-def _pieces(first: memoryview, member: igzip_lib.IgzipDecompressor) -> Iterator[bytes | memoryview]:
+def _pieces(first: bytes, member: igzip_lib.IgzipDecompressor) -> Iterator[bytes]:
     yield first
     while not member.eof and (piece := member.decompress(b"", SCANNED_BYTES)):
         yield piece

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "kernel_source": (ctypes.c_uint32, ""),
     "kernel_scan_bytes": (ctypes.c_int64, ""),
     "kernel_scan_begin": (None, "pnnnpnpppppn"),
-    "kernel_scan": (ctypes.c_int64, "ppn"),
+    "kernel_scan": (ctypes.c_int64, "ppnn"),
     "kernel_scan_end": (ctypes.c_int64, "pp"),
     "kernel_pieces": (ctypes.c_int64, "pnnppp"),
     "kernel_count": (ctypes.c_int64, "pnnpnppp"),
@@ -101,9 +102,8 @@ class _Scratch(threading.local):
         self.counts = np.zeros(4 * _LEVELS, np.uint32)
         self.levels = np.empty(_LEVELS, np.int64)
         self.found = np.empty(_LEVELS, np.int64)
-
-
-_scratch = _Scratch()
+        self.at_rows = _at(self.rows)
+        self.at_counted = _at(self.counts), _at(self.levels), _at(self.found)
 
 
 def is_compiled() -> bool:
@@ -112,19 +112,19 @@ def is_compiled() -> bool:
 
 
 def scan(
-    pieces: Iterable[bytes | memoryview | NDArray[np.uint8]], shape: tuple[int, int, int], crc: int = 0
+    pieces: Iterable[bytes | NDArray[np.uint8]], shape: tuple[int, int, int], *, skipped: int = 0
 ) -> Scan | None:
     """Find the runs of a mask that holds nothing but 0 and 1.
 
     Parameters
     ----------
     pieces
-        Its voxels, one byte each, in Fortran order, in pieces of any length. They are looked at one
-        after the other, and those after the first odd one not at all.
+        The mask's file, one byte a voxel in Fortran order, in pieces of any length. They are looked at
+        one after the other, and none after one that is odd.
     shape
         Voxels along i, j and k.
-    crc
-        CRC-32 of the bytes that lie before the voxels.
+    skipped
+        Bytes at the start of the first piece that are not voxels.
 
     Returns
     -------
@@ -136,22 +136,28 @@ def scan(
     i, j, k = shape
     if library is None or min(shape) < 1 or max(i, j * k) >= 2**31:
         return None
-    rows = _scratch.rows
-    state, row, ones = (np.empty(n, np.uint8) for n in (library.kernel_scan_bytes(), i, 4 * (i + 1)))
-    areas = np.zeros(i + 1, np.int64), np.zeros(j, np.int64), np.zeros(k, np.int64)
-    at = _at(state)
+    pieces = iter(pieces)
+    first = next(pieces, b"")
+    room = (library.kernel_scan_bytes() // 8 + 1, i + 1, j, k, i // 2 + 1, i // 8 + 1)
+    ends = np.cumsum(room).tolist()
+    work = np.zeros(ends[-1], np.int64)
+    state = _at(work)
+    areas_i, areas_j, areas_k, ones, row = (state + 8 * end for end in ends[:-1])
+    crc = crc32(memoryview(first)[:skipped])
     library.kernel_scan_begin(
-        at, i, j, k, _at(rows), len(rows), _at(ones), _at(row), *[_at(area) for area in areas], crc
+        state, i, j, k, _scratch.at_rows, MOST_RUNS, ones, row, areas_i, areas_j, areas_k, crc
     )
-    for piece in pieces:
-        voxels = np.frombuffer(piece, np.uint8)
-        if library.kernel_scan(at, _at(voxels), voxels.size) < 0:
+    for piece in chain([first], pieces):
+        at = piece if isinstance(piece, bytes) else _at(piece)
+        if library.kernel_scan(state, at, skipped, len(piece)) < 0:
             return None
+        skipped = 0
     total = ctypes.c_uint32()
-    count = library.kernel_scan_end(at, ctypes.addressof(total))
+    count = library.kernel_scan_end(state, ctypes.addressof(total))
     if count < 0:
         return None
-    return Scan(Runs(shape, rows[:count].copy()), (areas[0][:-1], areas[1], areas[2]), total.value)
+    areas = work[ends[0] : ends[1] - 1], work[ends[1] : ends[2]], work[ends[2] : ends[3]]
+    return Scan(Runs(shape, _scratch.rows[:count].copy()), areas, total.value)
 
 
 def pieces(runs: Runs) -> tuple[int, int]:
@@ -183,7 +189,7 @@ def levels(
         of one or two bytes in Fortran order, or nothing is compiled.
     """
     library = _library()
-    if library is None or not _counts(values, 2):
+    if library is None or not _counts(values, 2) or values.size >= 2**32:
         return None
     if inside is None:
         width, parts = _WHOLE, range(-(-values.size // _WHOLE))
@@ -191,8 +197,7 @@ def levels(
     else:
         width, rows = _same_shape(values, inside), inside.rows
     out = _scratch
-    into = _at(out.counts), _at(out.levels), _at(out.found)
-    count = library.kernel_count(_at(values), values.itemsize, width, _at(rows), len(rows), *into)
+    count = library.kernel_count(_at(values), values.itemsize, width, _at(rows), len(rows), *out.at_counted)
     return out.levels[:count].copy(), out.found[:count].copy()
 
 
@@ -256,6 +261,9 @@ def _loaded() -> ctypes.CDLL:
 
 def _at(array: NDArray[Any]) -> int:
     return array.ctypes.data
+
+
+_scratch = _Scratch()
 
 
 @cache

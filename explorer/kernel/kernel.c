@@ -24,6 +24,8 @@ enum { ODD_VALUES = -1, TOO_MANY_RUNS = -2, TOO_LONG = -3, TOO_SHORT = -4 };
 /* CRC-32 of the source that this was compiled from. */
 uint32_t kernel_source(void) { return KERNEL_SOURCE; }
 
+typedef uint64_t lanes __attribute__((vector_size(16)));
+
 static uint64_t load(const uint8_t *from)
 {
     uint64_t word;
@@ -86,10 +88,10 @@ static uint32_t apply(const factor_table *table, uint32_t a)
 static int64_t next_inside(const uint8_t *voxels, int64_t at, int64_t end)
 {
     for (; end - at >= 128; at += 128) {
-        uint64_t any = 0;
-        for (int n = 0; n < 128; n += 8)
-            any |= load(voxels + at + n);
-        if (any)
+        lanes part[8]; /* without a chain from one to the next */
+        memcpy(part, voxels + at, sizeof part);
+        const lanes any = ((part[0] | part[1]) | (part[2] | part[3])) | ((part[4] | part[5]) | (part[6] | part[7]));
+        if (any[0] | any[1])
             break;
     }
     for (; end - at >= 8 && !load(voxels + at); at += 8)
@@ -208,11 +210,12 @@ static int64_t take_row(scan *s, const uint8_t *voxels, int64_t row)
     return 0;
 }
 
-/* Look at the next bytes of a mask; returns 0 or one of the negative numbers above. */
-int64_t kernel_scan(scan *s, const uint8_t *piece, int64_t size)
+/* Look at the next bytes of a mask, but for the first ones that are skipped; returns 0 or one of the negative numbers above. */
+int64_t kernel_scan(scan *s, const uint8_t *piece, int64_t skipped, int64_t size)
 {
     int64_t failed = 0;
-    if (size > (s->rows - s->done) * s->ni - s->held)
+    piece += skipped, size -= skipped;
+    if (size < 0 || size > (s->rows - s->done) * s->ni - s->held)
         return TOO_LONG;
     if (s->held) {
         const int64_t lacking = s->ni - s->held, now = size < lacking ? size : lacking;
@@ -333,7 +336,7 @@ static void count_bytes(uint64_t eight, uint32_t *counts)
 
 /* Count the values, of 1 or 2 bytes, inside the runs of a volume whose rows have ni voxels.
  *
- * counts          4 * 65,536 zeros, which they are again afterwards
+ * counts          4 * 65,536 zeros, which they are again afterwards; none may get as far as 2^32
  * levels, found   room for 65,536 numbers each: the distinct values, and how often each occurs
  */
 int64_t kernel_count(const uint8_t *values, int64_t bytes, int64_t ni, const run *runs, int64_t count,
@@ -343,6 +346,11 @@ int64_t kernel_count(const uint8_t *values, int64_t bytes, int64_t ni, const run
     for (int64_t n = 0; n < count; n++) {
         const uint8_t *of = values + bytes * (runs[n].row * ni + runs[n].start);
         int64_t left = bytes * (runs[n].stop - runs[n].start);
+        if (bytes == 1) { /* which ids mostly are */
+            const int64_t blank = next_inside(of, 0, left);
+            counts[0] += (uint32_t)blank;
+            of += blank, left -= blank;
+        }
         for (; left >= 16 && bytes == 2; left -= 16, of += 16) {
             const uint64_t one = load(of), other = load(of + 8);
             seen |= one | other;
