@@ -138,12 +138,12 @@ class LabelBuilder:
         assert counted is not None  # noqa: S101 - what made the runs can count
         before = dict(zip(counted[0].tolist(), counted[1].tolist(), strict=True))
         free = before.pop(0, 0)
-        table = np.zeros(65_536, np.uint16)
-        for old, voxels in before.items():
-            table[old] = self._move(old, (*self._sets[old], name), voxels)
+        moved = {old: self._move(old, (*self._sets[old], name), voxels) for old, voxels in before.items()}
         if free:
-            table[0] = self._move(0, (name,), free)
+            moved[0] = self._move(0, (name,), free)
         self._widen()
+        table = np.zeros(256**self._ids.itemsize, np.uint16)
+        table[list(moved)] = list(moved.values())
         renumber(self._ids, inside, table)
 
     def _add_voxels(self, name: str, where: Box, inside: NDArray[np.bool_]) -> None:

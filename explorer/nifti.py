@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
 from explorer.findings import Finding
-from explorer.kernel import Scan, is_compiled, scan
+from explorer.kernel import Scan, is_compiled, repeats, scan
 
 MAX_BYTES = 24 * 2**30
 """A header that asks for more is refused; the largest published scan needs 2.2 GB."""
@@ -214,7 +214,7 @@ def _inflate(data: bytes, size: int) -> tuple[bytearray | NDArray[np.uint8], int
     # libdeflate does not tell where a member ends. It ends with the file when the file ends with
     # the member's length, and no second one of the same origin, and so perhaps length, begins.
     ends = int.from_bytes(data[-4:], "little") == size % 2**32
-    if ends and data.rfind(data[:10], 1) < 0:
+    if ends and not repeats(data, 10):
         with suppress(DeflateError):
             body: bytearray = gzip_decompress(data, size)
             if len(body) == size:

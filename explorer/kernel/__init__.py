@@ -40,6 +40,7 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "kernel_pieces": (ctypes.c_int64, "pnnppp"),
     "kernel_count": (ctypes.c_int64, "pnnpnppp"),
     "kernel_renumber": (None, "pnnpnp"),
+    "kernel_repeats": (ctypes.c_int64, "pnn"),
     "kernel_paint": (None, "pnnnnnnpn"),
 }
 
@@ -143,7 +144,7 @@ def scan(
     work = np.zeros(ends[-1], np.int64)
     state = _at(work)
     areas_i, areas_j, areas_k, ones, row = (state + 8 * end for end in ends[:-1])
-    crc = crc32(memoryview(first)[:skipped])
+    crc = crc32(bytes(first[:skipped]))
     library.kernel_scan_begin(
         state, i, j, k, _scratch.at_rows, MOST_RUNS, ones, row, areas_i, areas_j, areas_k, crc
     )
@@ -219,6 +220,14 @@ def renumber(ids: NDArray[Any], inside: Runs, table: NDArray[np.uint16]) -> None
         raise ValueError("Not ids of one or two bytes in Fortran order, or not a table of all of them.")
     rows, width = inside.rows, _same_shape(ids, inside)
     _loaded().kernel_renumber(_at(ids), ids.itemsize, width, _at(rows), len(rows), _at(table))
+
+
+def repeats(data: bytes, length: int) -> bool:
+    """Return whether the first so many bytes of some data occur in it once more."""
+    library = _library()
+    if library is None or not 0 < length <= len(data):
+        return data.rfind(data[:length], 1) >= 0
+    return bool(library.kernel_repeats(data, len(data), length))
 
 
 def paint(found: Scan) -> NDArray[np.bool_]:

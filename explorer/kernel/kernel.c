@@ -380,7 +380,7 @@ int64_t kernel_count(const uint8_t *values, int64_t bytes, int64_t ni, const run
             of[at] = (type)table[of[at]];                                                                        \
     }
 
-/* Replace the numbers, of 1 or 2 bytes, inside the runs by those that a table of 65,536 has for them. */
+/* Replace the numbers, of 1 or 2 bytes, inside the runs by those that a table of all of them has. */
 void kernel_renumber(uint8_t *values, int64_t bytes, int64_t ni, const run *runs, int64_t count, const uint16_t *table)
 {
     for (int64_t n = 0; n < count; n++) {
@@ -400,4 +400,17 @@ void kernel_paint(uint8_t *box, int64_t i, int64_t j, int64_t k, int64_t size_i,
         const int64_t row = runs[n].row % nj - j + size_j * (runs[n].row / nj - k);
         memset(box + row * size_i + runs[n].start - i, 1, runs[n].stop - runs[n].start);
     }
+}
+
+/* Whether the first bytes of some data occur in it once more. */
+int64_t kernel_repeats(const uint8_t *data, int64_t size, int64_t length)
+{
+    for (const uint8_t *at = data + 1; data + size - at >= length; at++) {
+        at = memchr(at, data[0], data + size - at - length + 1);
+        if (!at)
+            return 0;
+        if (!memcmp(at, data, length))
+            return 1;
+    }
+    return 0;
 }
