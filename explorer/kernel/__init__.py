@@ -212,11 +212,10 @@ def renumber(ids: NDArray[Any], inside: Runs, table: NDArray[np.uint16]) -> None
     inside
         Where.
     table
-        Shape (65536,): the new ones by the old ones.
+        Shape (256,) or (65536,), as many as there may be ids: the new ones by the old ones.
     """
-    if not (
-        _counts(ids, 2) and ids.flags.writeable and table.shape == (_LEVELS,) and table.dtype == np.uint16
-    ):
+    fits = table.shape == (256**ids.itemsize,) and table.dtype == np.uint16 and table.flags.c_contiguous
+    if not (fits and _counts(ids, 2) and ids.flags.writeable):
         raise ValueError("Not ids of one or two bytes in Fortran order, or not a table of all of them.")
     rows, width = inside.rows, _same_shape(ids, inside)
     _loaded().kernel_renumber(_at(ids), ids.itemsize, width, _at(rows), len(rows), _at(table))
