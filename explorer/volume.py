@@ -14,7 +14,7 @@ from explorer.errors import UnknownName, VolumeError
 from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.grid import closest_ras as closest_ras
-from explorer.kernel import levels
+from explorer.kernel import levels, scan
 from explorer.labels import Box as Box
 from explorer.labels import LabelBuilder as LabelBuilder
 from explorer.labels import Labels as Labels
@@ -265,6 +265,11 @@ def _mask(name: str, nifti: Nifti) -> Mask:
     if stored.dtype.kind == "f":
         findings.append(Finding("mask_type", f"a mask stored as {dtype}."))
     odd_values: tuple[float, ...] = ()
+    if stored.dtype.itemsize == 1 and not scaled:
+        i, j, k = stored.shape
+        scanned = scan([stored.reshape(-1, order="F").view(np.uint8)], (i, j, k))
+        if scanned:
+            return Mask(name, scanned.box, scanned, (), dtype, tuple(findings))
     planes = stored.T.view(np.uint8) if stored.dtype.itemsize == 1 else None
     highest = None if planes is None else _highest(planes)
     if planes is None or highest is None or highest.max() > 1 or scaled:
