@@ -55,7 +55,9 @@ def main() -> int:
                 assert len(gzip_decompress(data, room)) == room
 
         def ours() -> None:
-            measure_files(case, "")
+            found = measure_files(case, "")
+            assert found.case["structures_present"] == len(members) - 1
+            assert not found.case["problems"]
 
         def nibabel() -> None:
             for path in masks:

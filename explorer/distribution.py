@@ -21,6 +21,9 @@ COUNTED = 2**14
 Chunks = Callable[[], Iterable[NDArray[Any]]]
 """Gives the stored values, one-dimensional chunk by chunk, as often as it is called."""
 
+Counted = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The distinct values, ascending, their bits read as unsigned numbers, and how often each occurs."""
+
 _NAN = float("nan")
 
 
@@ -64,6 +67,7 @@ def distribution(
     slope: float = 1.0,
     inter: float = 0.0,
     nonzero: bool = False,
+    counted: Counted | None = None,
 ) -> Distribution:
     """Describe values.
 
@@ -79,26 +83,32 @@ def distribution(
         ``value = slope * stored + inter``, in float64.
     nonzero
         Whether percentiles leave out values that are exactly 0.
+    counted
+        The values of a type of up to 16 bits, where they have been counted: then `chunks` is not called.
     """
     if dtype.kind in "bui" and dtype.itemsize <= 2:
-        return _of_levels(*_levels(chunks, dtype), which, slope, inter, nonzero)
+        levels, counts = _signed(*(counted or _count(chunks, dtype)), dtype)
+        return _of_levels(levels, counts, which, slope, inter, nonzero)
     return _of_wide(chunks, dtype, which, slope, inter, nonzero)
 
 
-def _levels(chunks: Chunks, dtype: np.dtype[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct values, ascending, and how often each occurs."""
-    bits = 8 * dtype.itemsize
+def _count(chunks: Chunks, dtype: np.dtype[Any]) -> Counted:
     counts = np.zeros(0, np.int64)
     unsigned = np.dtype(f"u{dtype.itemsize}")
     for chunk in chunks():
-        # Negative values follow the others when their bits are read as an unsigned number.
         found = np.bincount(chunk.view(unsigned).astype(np.intp))
         if found.size > counts.size:
             counts, found = found, counts
         counts[: found.size] += found
     present = np.flatnonzero(counts)
-    counts = counts[present]
+    return present, counts[present]
+
+
+def _signed(present: NDArray[np.int64], counts: NDArray[np.int64], dtype: np.dtype[Any]) -> Counted:
+    """Return values as what they are, ascending, and how often each occurs."""
     if dtype.kind == "i":
+        # Negative values follow the others when their bits are read as an unsigned number.
+        bits = 8 * dtype.itemsize
         split = int(np.searchsorted(present, 2 ** (bits - 1)))
         present = np.concatenate([present[split:] - 2**bits, present[:split]])
         counts = np.concatenate([counts[split:], counts[:split]])
@@ -128,7 +138,7 @@ def _of_levels(
     sd = float(np.sqrt((values - mean) ** 2 @ counts / total))
     ends = np.cumsum(np.where(values == 0, 0, counts) if nonzero else counts)
     ranks, place = _ranks(which, int(ends[-1]))
-    found = values[np.searchsorted(ends, ranks, side="right")] if ranks.size else ranks.astype(float)
+    found = values[np.searchsorted(ends, ranks, side="right")] if ranks else np.zeros(0)
     return Distribution(
         total, zeros, nonfinite, float(values[0]), float(values[-1]), mean, sd, _between(found, place)
     )
@@ -169,8 +179,8 @@ def _of_wide(
     count = total - zeros if nonzero else total
     ranks, place = _ranks(which, count)
     if slope < 0:
-        ranks = count - 1 - ranks
-    stored = _select(ranked, dtype, ranks)
+        ranks = [count - 1 - rank for rank in ranks]
+    stored = _select(ranked, dtype, np.array(ranks, np.int64))
     return Distribution(
         total,
         zeros,
@@ -223,21 +233,21 @@ def _select(chunks: Chunks, dtype: np.dtype[Any], ranks: NDArray[np.int64]) -> N
     return found.view(dtype)
 
 
-def _ranks(which: Sequence[float], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _ranks(which: Sequence[float], count: int) -> tuple[list[int], list[float]]:
     """Return the ranks below and above each percentile, in pairs, and the place between them."""
     if not count:
-        return np.zeros(0, np.int64), np.full(len(which), _NAN)
-    position = np.asarray(which, np.float64) / 100 * (count - 1)
-    low = np.floor(position)
-    pairs = np.stack([low, np.minimum(low + 1, count - 1)], axis=1)
-    return pairs.reshape(-1).astype(np.int64), position - low
+        return [], [_NAN] * len(which)
+    positions = [percent / 100 * (count - 1) for percent in which]
+    lows = [int(position) for position in positions]
+    pairs = [rank for low in lows for rank in (low, min(low + 1, count - 1))]
+    return pairs, [position - low for position, low in zip(positions, lows, strict=True)]
 
 
-def _between(found: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[float, ...]:
+def _between(found: NDArray[np.float64], place: list[float]) -> tuple[float, ...]:
     if not found.size:
-        return tuple(place.tolist())
-    low, high = found.reshape(-1, 2).T
-    return tuple((low + (high - low) * place).tolist())
+        return tuple(place)
+    pairs = found.reshape(-1, 2).tolist()
+    return tuple(low + (high - low) * part for (low, high), part in zip(pairs, place, strict=True))
 
 
 def _nothing(which: Sequence[float], nonfinite: int) -> Distribution:

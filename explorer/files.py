@@ -7,6 +7,7 @@ and nothing is written beside it.
 import os
 import re
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 from typing import Protocol
@@ -63,7 +64,8 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes; raises `OSError`."""
-        return Path(self._full(path)).read_bytes()
+        with FileIO(self._full(path)) as file:  # without a buffer between, or a `Path`
+            return file.readall()
 
     def _full(self, path: str) -> str:
         return "/".join(part for part in (self.path, path) if part)

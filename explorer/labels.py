@@ -6,6 +6,7 @@ each voxel the id of the *set* of structures it belongs to, which is exact and a
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from threading import Lock
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
 from explorer.findings import Finding
+from explorer.kernel import Runs, Scan, levels, paint, renumber
 
 Box = tuple[slice, slice, slice]
 """A bounding box in voxels, half open."""
@@ -33,9 +35,8 @@ class Mask:
         The structure.
     box
         Bounding box in the image's grid, or None when the mask is empty.
-    inside
-        Boolean, the shape of `box`; shape (0, 0, 0) when the mask is empty. Of a large mask it is
-        a view of the file's voxels.
+    found
+        What is inside: a scan of the file, or voxels as of `inside`.
     odd_values
         Other values than 0 and 1 that were found, at most five, ascending.
     dtype
@@ -46,10 +47,23 @@ class Mask:
 
     name: str
     box: Box | None
-    inside: NDArray[np.bool_]
+    found: NDArray[np.bool_] | Scan
     odd_values: tuple[float, ...] = ()
     dtype: str = ""
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def scan(self) -> Scan | None:
+        """Runs and areas in the image's grid, where the file was scanned."""
+        return self.found if isinstance(self.found, Scan) else None
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """Boolean, the shape of `box`; shape (0, 0, 0) when the mask is empty.
+
+        Of a large mask that was not scanned it is a view of the file's voxels.
+        """
+        return paint(self.found) if isinstance(self.found, Scan) else self.found
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +114,40 @@ class LabelBuilder:
         if mask.box is None:
             return
         i, j, k = mask.box
-        for planes in slabs(mask.inside.shape):
+        for planes in slabs(tuple(span.stop - span.start for span in mask.box)):
             where = (i, j, slice(k.start + planes.start, k.start + planes.stop))
-            inside = np.ascontiguousarray(mask.inside[:, :, planes].T)
+            inside: NDArray[np.bool_] | Runs
+            if mask.scan:
+                inside = mask.scan.runs.of_planes(where[2].start, where[2].stop)
+            else:
+                inside = np.ascontiguousarray(mask.inside[:, :, planes].T)
             with self.changing:
                 self._add(mask.name, where, inside)
 
-    def _add(self, name: str, where: Box, inside: NDArray[np.bool_]) -> None:
-        """Add a slab of a mask, axes k, j, i. Sums instead of indices, since they vectorise."""
+    def _add(self, name: str, where: Box, inside: NDArray[np.bool_] | Runs) -> None:
+        """Add a slab of a mask: its runs, or its voxels, axes k, j, i."""
+        if isinstance(inside, Runs):
+            self._add_runs(name, inside)
+        else:
+            self._add_voxels(name, where, inside)
+
+    def _add_runs(self, name: str, inside: Runs) -> None:
+        if not len(inside.rows):
+            return
+        counted = levels(self._ids, inside)
+        assert counted is not None  # noqa: S101 - what made the runs can count
+        before = dict(zip(counted[0].tolist(), counted[1].tolist(), strict=True))
+        free = before.pop(0, 0)
+        moved = {old: self._move(old, (*self._sets[old], name), voxels) for old, voxels in before.items()}
+        if free:
+            moved[0] = self._move(0, (name,), free)
+        self._widen()
+        table = np.zeros(256**self._ids.itemsize, np.uint16)
+        table[list(moved)] = list(moved.values())
+        renumber(self._ids, inside, table)
+
+    def _add_voxels(self, name: str, where: Box, inside: NDArray[np.bool_]) -> None:
+        # Sums instead of indices, since they vectorise.
         others = self._ids[where].T * inside
         free = int(np.count_nonzero(inside))
         shared = others.any()
@@ -120,8 +160,7 @@ class LabelBuilder:
             for old in np.flatnonzero(counts).tolist():
                 table[old] = self._move(old, (*self._sets[old], name), int(counts[old]))
         alone = self._move(0, (name,), free) if free else 0
-        if len(self._sets) > 256 and self._ids.dtype == np.uint8:
-            self._ids = self._ids.astype(np.uint16, order="F")
+        self._widen()
         dtype = self._ids.dtype.type
         new = inside * dtype(alone)
         region = self._ids[where].T
@@ -160,6 +199,11 @@ class LabelBuilder:
     def labels(self, problems: dict[str, str] | None = None) -> Labels:
         """Return what was collected so far; the ids are not a copy."""
         return Labels(self._ids, tuple(self._sets), tuple(self._names), problems or {})
+
+    def _widen(self) -> None:
+        """Make room for the ids of all sets."""
+        if len(self._sets) > 256 and self._ids.dtype == np.uint8:
+            self._ids = self._ids.astype(np.uint16, order="F")
 
     def _move(self, old: int, members: tuple[str, ...], voxels: int) -> int:
         """Count voxels as of another set; returns its id."""

@@ -19,6 +19,7 @@ from explorer.distribution import distribution, flat_chunks
 from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import OPPOSITE, Grid
+from explorer.kernel import levels, pieces
 from explorer.labels import Box, LabelBuilder, Mask, slabs
 from explorer.volume import Volume
 
@@ -157,7 +158,10 @@ def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:
             "components": 0,
             "zero_voxels": 0,
         }
-    areas = slice_areas(mask.inside)
+    if mask.scan:
+        areas = [along[span] for along, span in zip(mask.scan.areas, mask.box, strict=True)]
+    else:
+        areas = slice_areas(mask.inside)
     voxels = int(areas[2].sum())
     start = [span.start for span in mask.box]
     centre = [
@@ -165,7 +169,7 @@ def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:
     ]
     centroid = grid.to_world(centre)
     border = touched_faces(mask.box, grid)
-    components, largest = components_26(mask.inside)
+    components, largest = pieces(mask.scan.runs) if mask.scan else components_26(mask.inside)
     row: Row = {
         "status": "cut_off" if border else "complete",
         "voxels": voxels,
@@ -224,7 +228,14 @@ def _intensity_inside(image: Volume, mask: Mask) -> Row:
             values = stored[:, :, planes].T[mask.inside[:, :, planes].T]
             yield from flat_chunks(values)
 
-    found = distribution(chunks, stored.dtype, STRUCTURE_PERCENTILES, slope=image.slope, inter=image.inter)
+    found = distribution(
+        chunks,
+        stored.dtype,
+        STRUCTURE_PERCENTILES,
+        slope=image.slope,
+        inter=image.inter,
+        counted=levels(image.voxels, mask.scan.runs) if mask.scan else None,
+    )
     row: Row = {"zero_voxels": found.zeros}
     if found.finite:
         row |= {"intensity_mean": found.mean, "intensity_sd": found.sd}
@@ -240,6 +251,7 @@ def _intensity(image: Volume) -> Row:
         slope=image.slope,
         inter=image.inter,
         nonzero=True,
+        counted=levels(image.voxels),
     )
     row: Row = {
         "dtype": str(image.voxels.dtype),

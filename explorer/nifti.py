@@ -11,6 +11,7 @@ declares are refused like too few, since either the header or the file is wrong.
 """
 
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,11 +26,16 @@ from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
 from explorer.findings import Finding
+from explorer.kernel import Scan, is_compiled, repeats, scan
 
 MAX_BYTES = 24 * 2**30
 """A header that asks for more is refused; the largest published scan needs 2.2 GB."""
 
+SCANNED_BYTES = 2**19
+"""Of a mask that are decompressed before they are scanned, while they still lie in the cache."""
+
 _GZIP = b"\x1f\x8b"
+_DEFLATED, _NAMED = 8, 8  # the method of gzip, and the flag that a name follows
 _MAX_RATIO = 1_040  # of deflate, rounded up
 _HEAD_BYTES = 540
 _PIECE = 2**16
@@ -58,6 +64,28 @@ class Nifti:
     slope: float
     inter: float
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScannedMask:
+    """A mask of zeros and ones, of which the voxels were never held.
+
+    Attributes
+    ----------
+    scan
+        Its runs, and the areas of its slices.
+    affine
+        Shape (4, 4), voxel to RAS+ mm.
+    dtype
+        As stored, such as ``"uint8"``.
+    findings
+        What is odd about the file.
+    """
+
+    scan: Scan
+    affine: NDArray[np.float64]
+    dtype: str
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -105,6 +133,44 @@ def parse(data: bytes, where: str) -> Nifti:
         ) from error
 
 
+def scan_mask(data: bytes) -> ScannedMask | None:
+    """Read a mask from the bytes of a ``.nii.gz`` file, by scanning them as they are decompressed.
+
+    Returns
+    -------
+    ScannedMask or None
+        None where anything is out of the ordinary, the CRC included, or where there is no kernel:
+        `parse` reads all files, and tells what is wrong.
+    """
+    named = data[3:4] == bytes([_NAMED])
+    start = data.find(0, 10, _PIECE) + 1 if named else 10
+    if data[:3] != _GZIP + bytes([_DEFLATED]) or not (named or data[3:4] == b"\0") or not is_compiled():
+        return None
+    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
+    try:
+        first = member.decompress(data[start:], SCANNED_BYTES)
+        header = _read_header(first[:_HEAD_BYTES])
+        if (
+            header.dtype.itemsize != 1
+            or (header.slope, header.inter) != (1.0, 0.0)
+            or header.start > len(first)
+            or header.end > len(data) * _MAX_RATIO
+        ):
+            return None
+        found = scan(_pieces(first, member), header.shape, skipped=header.start)
+    except (VolumeError, igzip_lib.IsalError):  # type: ignore[misc] # its stub says it is a variable
+        return None
+    if not found or member.unused_data != struct.pack("<II", found.crc, header.end % 2**32):
+        return None
+    return ScannedMask(found, header.affine, str(header.dtype), header.findings)
+
+
+def _pieces(first: bytes, member: igzip_lib.IgzipDecompressor) -> Iterator[bytes]:
+    yield first
+    while not member.eof and (piece := member.decompress(b"", SCANNED_BYTES)):
+        yield piece
+
+
 def _parse(data: bytes) -> Nifti:
     zipped = data[:2] == _GZIP
     # A header comes out of the first piece, unless the file was made to be odd.
@@ -148,7 +214,7 @@ def _inflate(data: bytes, size: int) -> tuple[bytearray | NDArray[np.uint8], int
     # libdeflate does not tell where a member ends. It ends with the file when the file ends with
     # the member's length, and no second one of the same origin, and so perhaps length, begins.
     ends = int.from_bytes(data[-4:], "little") == size % 2**32
-    if ends and data.rfind(data[:10], 1) < 0:
+    if ends and not repeats(data, 10):
         with suppress(DeflateError):
             body: bytearray = gzip_decompress(data, size)
             if len(body) == size:

@@ -14,12 +14,13 @@ from explorer.errors import UnknownName, VolumeError
 from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.grid import closest_ras as closest_ras
+from explorer.kernel import levels, scan
 from explorer.labels import Box as Box
 from explorer.labels import LabelBuilder as LabelBuilder
 from explorer.labels import Labels as Labels
 from explorer.labels import Mask as Mask
 from explorer.labels import slabs
-from explorer.nifti import Nifti, parse
+from explorer.nifti import Nifti, parse, scan_mask
 
 _VIEW_VOXELS = 2**24
 """A larger mask is left where it was read."""
@@ -121,16 +122,20 @@ class MaskReader:
         known, empty = self._empty.get(key, (b"", None))
         if empty and data == known:
             return replace(empty, name=name)
-        nifti = parse(data, path)
-        self._check_grid(nifti, path)
-        mask = _mask(name, nifti)
+        scanned = scan_mask(data)
+        if scanned:
+            self._check_grid(Grid(scanned.scan.runs.shape, scanned.affine), path)
+            mask = Mask(name, scanned.scan.box, scanned.scan, (), scanned.dtype, scanned.findings)
+        else:
+            nifti = parse(data, path)
+            i, j, k = nifti.voxels.shape
+            self._check_grid(Grid((i, j, k), nifti.affine), path)
+            mask = _mask(name, nifti)
         if mask.box is None:
             self._empty[key] = data, mask
         return mask
 
-    def _check_grid(self, nifti: Nifti, path: str) -> None:
-        i, j, k = nifti.voxels.shape
-        grid = Grid((i, j, k), nifti.affine)
+    def _check_grid(self, grid: Grid, path: str) -> None:
         key = grid.shape, grid.affine.tobytes()
         if key in self._matching:
             return
@@ -235,6 +240,7 @@ def percentiles(volume: Volume, which: Sequence[float]) -> tuple[float, ...]:
         slope=volume.slope,
         inter=volume.inter,
         nonzero=True,
+        counted=levels(stored),
     )
     return found.percentiles
 
@@ -259,6 +265,11 @@ def _mask(name: str, nifti: Nifti) -> Mask:
     if stored.dtype.kind == "f":
         findings.append(Finding("mask_type", f"a mask stored as {dtype}."))
     odd_values: tuple[float, ...] = ()
+    if stored.dtype.itemsize == 1 and not scaled:
+        i, j, k = stored.shape
+        scanned = scan([stored.reshape(-1, order="F").view(np.uint8)], (i, j, k))
+        if scanned:
+            return Mask(name, scanned.box, scanned, (), dtype, tuple(findings))
     planes = stored.T.view(np.uint8) if stored.dtype.itemsize == 1 else None
     highest = None if planes is None else _highest(planes)
     if planes is None or highest is None or highest.max() > 1 or scaled:

@@ -1,5 +1,7 @@
 """Check that a wheel holds the front end, the page's template, its tables and the type marker.
 
+One that holds a compiled kernel must be tagged for its platform, and one without it for all.
+
 usage: check_wheel.py WHEEL
 """
 
@@ -12,6 +14,7 @@ ALSO = [
     "explorer/py.typed",
     "explorer/published.csv",
     "explorer/structures.csv",
+    "explorer/kernel/kernel.c",
     "explorer/share/jupyter/voila/templates/explorer/index.html.j2",
     "explorer/share/jupyter/voila/templates/explorer/conf.json",
 ]
@@ -35,8 +38,18 @@ def missing(wheel: Path) -> list[str]:
     return [name for name in wanted if name not in sizes or not (sizes[name] or name.endswith("py.typed"))]
 
 
+def mistagged(wheel: Path) -> bool:
+    """Return whether the name of a wheel tells other machines than those that can use it."""
+    with zipfile.ZipFile(wheel) as archive:
+        compiled = any(Path(name).suffix in (".so", ".dylib", ".dll") for name in archive.namelist())
+    tag = wheel.stem.partition("-py3-none-")[2]
+    return not tag or (tag == "any") == compiled
+
+
 if __name__ == "__main__":
     absent = missing(Path(sys.argv[1]))
     if absent:
         sys.exit(f"The wheel lacks {', '.join(absent)}.")
+    if mistagged(Path(sys.argv[1])):
+        sys.exit(f"{sys.argv[1]} is not tagged for what it holds.")
     print("The wheel holds all it should.")
