@@ -36,7 +36,7 @@ KERNEL = """
       window.under -= total;
       window.arrivals.push({...m, at: performance.now()});
       window.model.receive({id: m.id, ok: true, closed: window.closed, packed: 'raw', bytes: width, stride,
-        ms: 0, revision: window.revision ?? 0, content: m.layer === 'image' ? undefined : 'masks',
+        ms: 0, revision: window.revision ?? 0, content: m.layer === 'image' ? undefined : window.contents?.[m.scene] ?? 'masks',
         ...(m.coarse && m.layer === 'image' ? {scale: 1, offset: 0} : {})}, buffers);
     }, free + tripMs / 2 - now);
   };

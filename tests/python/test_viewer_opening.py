@@ -151,6 +151,90 @@ def test_the_next_case_is_read_ahead_and_opens_at_once_with_its_slices(write, in
     in_loop(test)
 
 
+def test_what_was_read_ahead_is_sent_ahead_and_then_not_again(write, in_loop):
+    selection, make = three_cases(write)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        assert ask(view, kind="ahead", case="s0002")[0] == {"id": "1", "ok": True}  # not there yet
+        await until(lambda: view.ahead == "s0002")
+        fields, buffers = ask(view, kind="ahead", case="s0002", compress=True)
+        assert (fields["scene"]["case"], fields["labels"]["complete"], fields["other"]) == ("s0002", True, {})
+        assert len(buffers) == len(fields["slices"]) == 6
+        sent: list[dict] = []
+        view.send = lambda content, buffers=None: sent.append(content)
+        view._receive(view, {"id": "2", "kind": "open", "case": "s0002", "scene": fields["scene"]["key"]}, [])
+        assert sent == [{"id": "2", "ok": True, "reading": False}]
+        assert (view.scene, view.labels) == (fields["scene"], fields["labels"])
+        assert (view.facts, view.error) == (fields["facts"], "")
+        for told, buffer in zip(fields["slices"], buffers, strict=True):
+            found = unpack(told, buffer, view.scene["shape"][{"sagittal": 1}.get(told["plane"], 0)])
+            expected = cut(view, told["plane"], told["index"], told["layer"])
+            np.testing.assert_array_equal(found, expected.view(found.dtype))
+        view.close()
+
+    in_loop(test)
+
+
+def test_a_case_that_has_to_be_read_again_is_said_to_be(write, in_loop, monkeypatch: pytest.MonkeyPatch):
+    selection, make = three_cases(write)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.busy == "")
+        fields, _ = ask(view, kind="open", case="s0003", scene="s0003#1")
+        assert fields["reading"] is True
+        await until(lambda: view.scene["case"] == "s0003" and view.busy == "")
+        view.close()
+
+    in_loop(test)
+
+
+def test_cases_around_the_open_one_are_those_of_the_cohort(write, in_loop, monkeypatch: pytest.MonkeyPatch):
+    selection, make = three_cases(write)
+    monkeypatch.setattr(viewer, "AROUND", 1)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        assert view.around == ["s0001", "s0002"]
+        selection.open("s0002")
+        assert view.around == ["s0001", "s0002", "s0003"]
+        selection.query = "s0003"
+        assert view.around == []
+        selection.open("s0003")
+        assert view.around == ["s0003"]
+        view.close()
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kind": "ahead", "case": 3},
+        {"kind": "ahead", "case": "s0002", "stride": 1e9},
+        {"kind": "open", "case": "nothing", "scene": "nothing#1"},
+        {"kind": "open", "case": "s0002", "scene": None},
+    ],
+)
+def test_wishes_that_make_no_sense_are_refused(write, in_loop, message: dict[str, Any]):
+    selection, make = three_cases(write)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.ahead == "s0002")
+        fields, _ = ask(view, **message)
+        assert not fields["ok"]
+        assert (view.scene["case"], selection.case, view.error != "") == ("s0001", "s0001", True)
+        view.close()
+
+    in_loop(test)
+
+
 def test_what_does_not_fit_is_not_read_ahead_and_old_cases_go(write, in_loop):
     selection, make = three_cases(write, memory_bytes=7 * 8 * 9 * 3 + 10)
 

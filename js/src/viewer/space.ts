@@ -47,8 +47,8 @@ export interface SpaceActions {
 }
 
 const MAX_RATIO = 2;
-/** A picture that takes longer is drawn after a rest. */
-const [QUICK_MS, REST_MS] = [12, 160];
+/** A picture that takes longer is drawn after a rest; that of another case after its slices. */
+const [QUICK_MS, REST_MS, AFTER_SLICES_MS] = [12, 160, 40];
 const NO_WEBGL =
   "No 3D picture: this browser offers no WebGL 2. Slices, structures, measuring and the export of surfaces work without it. " +
   "To see surfaces here, turn on graphics acceleration in the browser's settings, or use another browser.";
@@ -107,9 +107,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     if (!frame && !closed) frame = requestAnimationFrame(render);
   };
   /** Without a graphics card a picture takes long, and must not hold up the slices. */
-  const rest = (work: () => void): void => {
+  const rest = (work: () => void, ms = REST_MS): void => {
     clearTimeout(resting);
-    resting = window.setTimeout(work, REST_MS);
+    resting = window.setTimeout(work, ms);
   };
   const whenIdle = (): void => (cost > QUICK_MS ? rest(invalidate) : invalidate());
   const render = (): void => {
@@ -151,9 +151,8 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
         return say(NO_WEBGL);
       }
     } catch (error) {
-      if (closed) return;
       state = "none";
-      return say(`The 3D program could not be loaded: ${(error as Error).message}`, true);
+      return closed ? undefined : say(`The 3D program could not be loaded: ${(error as Error).message}`, true);
     }
     state = "ready";
     size = "";
@@ -244,8 +243,8 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   };
 
   /** Whether at most the voxel is another one. */
-  const same = (a: SpaceFrame, b: SpaceFrame): boolean =>
-    a.scene === b.scene && a.labels === b.labels && a.hovered === b.hovered && a.maskSet === b.maskSet &&
+  const same = (a: SpaceFrame, b: SpaceFrame): boolean => a.scene === b.scene && a.labels === b.labels &&
+    a.hovered === b.hovered && a.maskSet === b.maskSet &&
     a.options.crosshair === b.options.crosshair && a.shown.size === b.shown.size && [...a.shown].every((row) => b.shown.has(row)) &&
     a.colors.length === b.colors.length && a.colors.every((c, i) => c.every((x, k) => x === b.colors[i]![k])) &&
     a.opacities.length === b.opacities.length && a.opacities.every((x, i) => x === b.opacities[i]);
@@ -370,6 +369,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
         onCard = new Set();
         space?.empty();
         if (!touched) space?.fit(box(next.scene));
+        return rest(() => refresh(true), AFTER_SLICES_MS);
       } else if (before && same(before, next)) {
         if (planes.ariaPressed !== "true" && next.voxel.every((x, i) => x === before.voxel[i])) return;
         if (cost > QUICK_MS) return rest(() => refresh(true));

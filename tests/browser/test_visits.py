@@ -1,0 +1,156 @@
+"""Going to a case that was sent ahead or seen before: shown at once, whatever the kernel takes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from test_slices_transport import SHAPE, labels, linked, quiet, scene  # noqa: F401 - `linked` is a fixture
+from widgets import Stub
+
+
+def middle(key: str, layer: str, value: int) -> tuple[dict[str, Any], bytes]:
+    """Return the middle axial slice of a case, all of one value."""
+    fields = {"scene": key, "plane": "axial", "index": 14, "layer": layer, "packed": "raw", "stride": 1}
+    fields |= {"bytes": 1, "content": f"masks of {key}", "revision": 1} if layer == "labels" else {"bytes": 2}
+    return fields, bytes([value, 0][: fields["bytes"]]) * (SHAPE[0] * SHAPE[1])
+
+
+def masks(key: str) -> dict[str, Any]:
+    return {**labels(key, 1, True), "content": f"masks of {key}", "mask_set": "reference"}
+
+
+def title(widget: Stub) -> str:
+    return widget.page.inner_text(".xp-plane-axial .xp-tl")
+
+
+def press(widget: Stub, key: str) -> None:
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press(key)
+
+
+@pytest.fixture
+def beside(linked: Callable[..., Stub]) -> Stub:  # noqa: F811
+    """Show case a, whose neighbour b was sent ahead."""
+    widget = linked(50_000, 1)
+    names = {key: f"masks of {key}" for key in ("a#1", "b#2", "b#7")}
+    widget.page.evaluate("(names) => { window.contents = names; window.revision = 1; }", names)
+    widget.set("around", ["a", "b", "c"])
+    widget.set("shared", "one")
+    widget.set("scene", scene("a#1", "a"))
+    widget.set("labels", masks("a#1"))
+    quiet(widget)
+    widget.set("ahead", "b")
+    (request,) = widget.wait_sent("ahead")
+    assert (request["case"], request["stride"], request["compress"]) == ("b", 1, False)
+    slices = [middle("b#2", "image", 90), middle("b#2", "labels", 1)]
+    widget.reply(
+        request,
+        [buffer for _, buffer in slices],
+        scene=scene("b#2", "b"),
+        labels=masks("b#2"),
+        other={},
+        facts=[["Age", "44", ""]],
+        slices=[fields for fields, _ in slices],
+    )
+    quiet(widget)
+    return widget
+
+
+def confirm(widget: Stub, request: dict[str, Any], key: str) -> None:
+    """Open a case as the kernel does, and answer."""
+    widget.set("scene", scene(key, key.split("#")[0]))
+    widget.set("labels", masks(key))
+    widget.reply(request, reading=False)
+    quiet(widget)
+
+
+def test_the_next_case_is_seen_while_the_kernel_still_opens_it(beside: Stub):
+    press(beside, "]")
+    assert title(beside) == "Axial · b"
+    assert "liver" in beside.page.inner_text(".xp-said")
+    assert "44" in beside.page.text_content(".xp-panel")
+    (request,) = beside.sent_of("open")
+    assert (request["case"], request["scene"]) == ("b", "b#2")
+    assert not beside.sent_of("step")
+    confirm(beside, request, "b#2")
+    assert title(beside) == "Axial · b"
+
+
+def test_a_case_that_was_seen_is_seen_again_at_once(beside: Stub):
+    press(beside, "]")
+    confirm(beside, beside.sent_of("open")[-1], "b#2")
+    asked = len(beside.sent_of("slices"))
+    press(beside, "[")
+    assert title(beside) == "Axial · a"
+    assert all(m["scene"] == "a#1" for m in beside.sent_of("slices")[asked:])
+    confirm(beside, beside.sent_of("open")[-1], "a#1")
+    assert title(beside) == "Axial · a"
+
+
+def test_what_the_kernel_opened_before_does_not_come_in_between(beside: Stub):
+    press(beside, "]")
+    press(beside, "[")
+    first, second = beside.sent_of("open")
+    beside.set("scene", scene("b#2", "b"))
+    assert title(beside) == "Axial · a"
+    beside.reply(first, reading=False)
+    assert title(beside) == "Axial · a"
+    confirm(beside, second, "a#1")
+    assert title(beside) == "Axial · a"
+
+
+def test_a_case_that_cannot_be_opened_gives_way_to_the_one_that_is(beside: Stub):
+    press(beside, "]")
+    (request,) = beside.sent_of("open")
+    beside.reply(request, ok=False, error="No case 'b'.")
+    beside.page.wait_for_function(
+        "document.querySelector('.xp-plane-axial .xp-tl').textContent === 'Axial · a'"
+    )
+    assert "No case 'b'." in beside.page.inner_text(".xp-toast")
+
+
+def test_a_case_that_the_kernel_must_read_again_stays_seen_until_it_is_there(beside: Stub):
+    press(beside, "]")
+    (request,) = beside.sent_of("open")
+    beside.reply(request, reading=True)
+    quiet(beside)
+    assert title(beside) == "Axial · b"
+    beside.set("scene", scene("b#7", "b"))
+    quiet(beside)
+    assert title(beside) == "Axial · b"
+
+
+def test_a_step_to_what_is_not_here_is_the_kernels(beside: Stub):
+    press(beside, "[")  # nothing is before a
+    assert [m["by"] for m in beside.sent_of("step")] == [-1]
+    press(beside, "]")
+    press(beside, "]")  # c was never sent
+    assert [m["by"] for m in beside.sent_of("step")] == [-1, 1]
+
+
+def test_masks_of_another_set_are_not_shown_for_the_chosen_one(beside: Stub):
+    beside.set("mask_set", "model")
+    press(beside, "]")
+    assert title(beside) == "Axial · a"
+    assert [m["by"] for m in beside.sent_of("step")] == [1]
+
+
+def test_the_crosshair_that_is_moved_meanwhile_stays(beside: Stub):
+    press(beside, "]")
+    press(beside, "PageUp")
+    moved = beside.page.inner_text(".xp-plane-axial .xp-br")
+    confirm(beside, beside.sent_of("open")[-1], "b#2")
+    assert beside.page.inner_text(".xp-plane-axial .xp-br") == moved
+    assert moved.startswith("16 of 30")
+
+
+@pytest.mark.parametrize(("shared", "taken"), [("one", True), ("another", False)])
+def test_a_table_of_the_same_selection_shows_a_case_at_once(beside: Stub, shared: str, taken: bool):
+    left = beside.page.evaluate(
+        """(shared) => window.dispatchEvent(
+          new CustomEvent('explorer-open', { cancelable: true, detail: { shared, case: 'b' } }))""",
+        shared,
+    )
+    assert left is not taken
+    assert title(beside) == ("Axial · b" if taken else "Axial · a")
+    assert [m["case"] for m in beside.sent_of("open")] == (["b"] if taken else [])
