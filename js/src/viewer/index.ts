@@ -19,9 +19,9 @@ import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Sce
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
+import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
 import { put } from "./tile";
 import { visits } from "./visits";
-import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
 
 const SILENT = "The kernel has not answered for a while: it is busy, or it has stopped. What was loaded can still be looked at.";
 
