@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from explorer.labels import slabs
 
+_BORDERED_VOXELS = 64
+
 WHOLE_VOXELS = 2**22
 """Larger masks are labelled in parts, which are then joined."""
 
@@ -42,18 +44,22 @@ def components_26(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 def _label(inside: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]:
     """Return the pieces, numbered from 1, and the voxels of each."""
+    i, j, k = inside.shape
+    if inside.size < _BORDERED_VOXELS:
+        # cc3d makes too little room for two ends of a line of three voxels, and raises.
+        inside = np.pad(inside, (0, 1))
     packed = np.asfortranarray(inside)
     if not packed.flags.writeable:  # which cc3d asks for, though it does not write
         packed = packed.copy(order="F")
     labelled, count = cc3d.connected_components(packed, connectivity=26, return_N=True)
     if count <= 1:
-        return labelled, np.full(count, np.count_nonzero(packed), np.int64)
+        return labelled[:i, :j, :k], np.full(count, np.count_nonzero(packed), np.int64)
     flat = labelled.reshape(-1, order="F")
     sizes = np.zeros(count + 1, np.int64)
     for start in range(0, flat.size, 2**20):
         found = np.bincount(flat[start : start + 2**20])
         sizes[: found.size] += found
-    return labelled, sizes[1:]
+    return labelled[:i, :j, :k], sizes[1:]
 
 
 def _touching(one: NDArray[np.int64], other: NDArray[np.int64]) -> list[tuple[int, int]]:

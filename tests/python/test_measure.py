@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from samples import AFFINE, SHAPE, box_mask
@@ -174,6 +176,13 @@ def test_pieces_of_a_large_mask_are_joined(density: float, seed: int, monkeypatc
     assert components_26(inside) == expected
     monkeypatch.setattr(components, "WHOLE_VOXELS", 9 * 8 * 2)
     assert components_26(inside) == expected
+
+
+def test_pieces_of_the_smallest_boxes_are_those_of_scipy():
+    for shape in product(range(1, 5), repeat=3):
+        for inside in (np.ones(shape, bool), np.indices(shape).sum(axis=0) % 2 == 0):
+            labelled, count = ndimage.label(inside, np.ones((3, 3, 3)))
+            assert components_26(inside) == (count, np.bincount(labelled.ravel())[1:].max()), shape
 
 
 @pytest.mark.parametrize("shape", [(128, 120, 150), (3, 4, 1200)])
