@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from samples import AFFINE, SHAPE, box_mask
+from samples import AFFINE, SHAPE, box_mask, mask_of
 from scipy import ndimage
 
 from explorer import components, open_dataset
@@ -14,19 +14,9 @@ from explorer.grid import Grid
 from explorer.intake import measure_files
 from explorer.labels import LabelBuilder
 from explorer.measure import measure_case, measure_mask
-from explorer.volume import Mask, Volume
+from explorer.volume import Volume
 
 GRID = Grid(SHAPE, AFFINE)
-
-
-def mask_of(array: np.ndarray, name: str = "a") -> Mask:
-    where = np.argwhere(array)
-    box = (
-        tuple(slice(int(a), int(b) + 1) for a, b in zip(where.min(0), where.max(0), strict=True))
-        if len(where)
-        else None
-    )
-    return Mask(name, box, array[box] > 0 if box else np.zeros((0, 0, 0), bool))
 
 
 def blobs(seed: int) -> np.ndarray:
