@@ -6,6 +6,7 @@ loaded by ctypes. Set ``EXPLORER_NO_KERNEL=1`` before the first file is read to 
 
 import ctypes
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ row, and the largest published scan 0.7 million rows."""
 
 _LEVELS = 2**16
 _WHOLE = 2**30
+# Magic bytes, method, no flag that there is not, time, and what RFC 1952 and zlib know of compression.
+_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04]", re.DOTALL)
 _FUNCTIONS: dict[str, tuple[Any, str]] = {
     # What it returns, and its arguments: p for a pointer, n for a number.
     "kernel_source": (ctypes.c_uint32, ""),
@@ -40,7 +43,7 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "kernel_pieces": (ctypes.c_int64, "pnnppp"),
     "kernel_count": (ctypes.c_int64, "pnnpnppp"),
     "kernel_renumber": (None, "pnnpnp"),
-    "kernel_repeats": (ctypes.c_int64, "pnn"),
+    "kernel_begins_anew": (ctypes.c_int64, "pn"),
     "kernel_paint": (None, "pnnnnnnpn"),
 }
 
@@ -221,12 +224,12 @@ def renumber(ids: NDArray[Any], inside: Runs, table: NDArray[np.uint16]) -> None
     _loaded().kernel_renumber(_at(ids), ids.itemsize, width, _at(rows), len(rows), _at(table))
 
 
-def repeats(data: bytes, length: int) -> bool:
-    """Return whether the first so many bytes of some data occur in it once more."""
+def begins_anew(data: bytes) -> bool:
+    """Return whether what may be the head of a gzip member occurs in data after their first byte."""
     library = _library()
-    if library is None or not 0 < length <= len(data):
-        return data.rfind(data[:length], 1) >= 0
-    return bool(library.kernel_repeats(data, len(data), length))
+    if library is None:
+        return _MEMBER.search(data, 1) is not None
+    return bool(library.kernel_begins_anew(data, len(data)))
 
 
 def paint(found: Scan) -> NDArray[np.bool_]:

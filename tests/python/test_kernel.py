@@ -211,12 +211,20 @@ def test_a_mask_is_scanned_only_when_its_file_is_whole_and_plain():
 
 
 @compiled
-@pytest.mark.parametrize("second", [1, 11])
-def test_whether_data_begin_anew_is_what_find_says(second: int):
-    rng = np.random.default_rng(second)
-    for _ in range(300):
-        data = rng.integers(0, 3, rng.integers(1, 60)).astype(np.uint8).tobytes()
-        assert kernel.repeats(data, second) == (len(data) >= second and data.find(data[:second], 1) >= 0)
+def test_whether_data_begin_anew_is_what_the_pattern_says():
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(3_000):
+        data = bytearray(rng.integers(0, 256, 30).astype(np.uint8).tobytes())
+        head = b"\x1f\x8b\x08" + bytes([rng.integers(0, 40)]) + b"time" + bytes([rng.integers(0, 6)])
+        at = int(rng.integers(0, 24))
+        data[at : at + len(head)] = head  # perhaps at the very start, or cut off at the end
+        data = bytes(data[:30])
+        found.append(kernel.begins_anew(data))
+        assert found[-1] == (kernel._MEMBER.search(data, 1) is not None)
+        assert not kernel.begins_anew(data[: at + len(head) - 1])
+    assert 500 < sum(found) < 2_500
+    assert not kernel.begins_anew(b"")
 
 
 def without(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> object:

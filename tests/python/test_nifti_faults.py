@@ -1,9 +1,11 @@
 """Files that are damaged, that lie or that were made to do harm."""
 
 import gzip
+import io
 import itertools
 import tracemalloc
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import nibabel as nib
@@ -71,6 +73,42 @@ def test_a_file_in_many_members_is_read_whole():
     cuts = [0, 1, 3, 200, 352, 353, 900, len(RAW)]
     data = b"".join(gzip.compress(RAW[a:b]) for a, b in itertools.pairwise(cuts))
     np.testing.assert_array_equal(parse(data, "x").voxels, ARRAY)
+
+
+@pytest.mark.parametrize("before", [b"", RAW[:1], RAW[:200]])
+def test_a_damaged_member_after_a_short_one_is_told(before: bytes):
+    with pytest.raises(VolumeError, match="damaged") as caught:
+        parse(gzip.compress(before) + b"\x1f\x8b\xff\xff" + bytes(60), "x")
+    assert caught.value.kind == "gzip_damaged"
+
+
+def named(raw: bytes, name: str = "") -> bytes:
+    """Zip as of another time, and with a name, as gzip itself does."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(name, "wb", 9, packed, mtime=2) as file:
+        file.write(raw)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("name", ["", "mri.nii"])
+@pytest.mark.parametrize("with_kernel", [True, False])
+def test_a_second_copy_is_noticed_whatever_its_time_and_name(
+    name: str, with_kernel: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if not with_kernel:
+        monkeypatch.setattr("explorer.kernel._library", lambda: None)
+    with pytest.raises(VolumeError, match="more than") as caught:
+        parse(gzip.compress(RAW, mtime=1) + named(RAW, name), "x")
+    assert caught.value.kind == "too_long"
+
+
+@pytest.mark.parametrize("begin", [b"", RAW[:1], RAW])
+def test_members_without_number_take_no_time(begin: bytes):
+    data = gzip.compress(begin) + 2**16 * gzip.compress(b"")
+    start = perf_counter()
+    with pytest.raises(VolumeError):
+        parse(data, "x")
+    assert perf_counter() - start < 0.5
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -218,9 +256,10 @@ def test_fuzzed_headers(changes: list[tuple[int, int]], zipped: bool):
 
 
 @FUZZ
-@given(CHANGES, st.integers(0, len(WHOLE)), st.binary(max_size=40))
-def test_fuzzed_gzip(changes: list[tuple[int, int]], keep: int, rest: bytes):
+@given(CHANGES, st.integers(0, len(WHOLE)), st.binary(max_size=40), st.integers(0, 400))
+def test_fuzzed_gzip(changes: list[tuple[int, int]], keep: int, rest: bytes, first: int):
     only_ours(mutated(WHOLE, changes, len(WHOLE)))
+    only_ours(gzip.compress(RAW[:first]) + mutated(gzip.compress(RAW[first:]), changes, 40))
     only_ours(WHOLE[:keep] + rest)
     only_ours(WHOLE + rest)
 
