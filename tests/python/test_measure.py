@@ -1,4 +1,4 @@
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -168,11 +168,21 @@ def test_pieces_of_a_large_mask_are_joined(density: float, seed: int, monkeypatc
     assert components_26(inside) == expected
 
 
+def _is_counted_as_by_scipy(inside: np.ndarray) -> None:
+    labelled, count = ndimage.label(inside, np.ones((3, 3, 3)))
+    assert components_26(inside) == (count, np.bincount(labelled.ravel())[1:].max()), inside.shape
+
+
 def test_pieces_of_the_smallest_boxes_are_those_of_scipy():
     for shape in product(range(1, 5), repeat=3):
         for inside in (np.ones(shape, bool), np.indices(shape).sum(axis=0) % 2 == 0):
-            labelled, count = ndimage.label(inside, np.ones((3, 3, 3)))
-            assert components_26(inside) == (count, np.bincount(labelled.ravel())[1:].max()), shape
+            _is_counted_as_by_scipy(inside)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 64), (1, 9, 9), (1, 31, 31), (1, 99, 99), (2, 2, 40), (3, 5, 7)])
+def test_pieces_of_thin_boxes_of_lone_voxels_are_those_of_scipy(sizes: tuple[int, int, int]):
+    for shape in set(permutations(sizes)):
+        _is_counted_as_by_scipy((np.indices(shape) % 2 == 0).all(axis=0))
 
 
 @pytest.mark.parametrize("shape", [(128, 120, 150), (3, 4, 1200)])
