@@ -239,10 +239,13 @@ def test_large_masks_are_views(write, image: np.ndarray, monkeypatch: pytest.Mon
     assert expected[0]["voxels"] == array.sum()
 
 
-def test_a_mask_that_cannot_be_measured_costs_no_other(image: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("kind", [MemoryError, RuntimeError, AssertionError, VolumeError])
+def test_a_mask_that_cannot_be_measured_costs_no_other(
+    image: np.ndarray, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+):
     def scarce(inside: np.ndarray) -> tuple[int, int]:
         if inside.size > 8:
-            raise MemoryError("no room")
+            raise kind("no room")
         return 1, int(inside.sum())
 
     monkeypatch.setattr("explorer.measure.components_26", scarce)
@@ -256,6 +259,6 @@ def test_a_mask_that_cannot_be_measured_costs_no_other(image: np.ndarray, monkey
         ("small", "complete"),
     ]
     assert found.findings == [
-        Finding("not_measured", "large: not measured: MemoryError: no room", structure="large")
+        Finding("not_measured", f"large: not measured: {kind.__name__}: no room", structure="large")
     ]
     assert found.structures[1]["overlap_voxels"] == 0
