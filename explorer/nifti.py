@@ -161,7 +161,7 @@ def scan_mask(data: bytes) -> ScannedMask | None:
         ):
             return None
         found = scan(_pieces(first, member), header.shape, skipped=header.start)
-    except (VolumeError, igzip_lib.IsalError):  # type: ignore[misc] # its stub says it is a variable
+    except (VolumeError, MemoryError, igzip_lib.IsalError):  # type: ignore[misc] # its stub says it is a variable
         return None
     if not found or member.unused_data != struct.pack("<II", found.crc, header.end % 2**32):
         return None

@@ -155,6 +155,20 @@ def test_too_many_runs_and_the_wrong_length_are_refused(monkeypatch: pytest.Monk
 
 
 @compiled
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *((2**20 + 1, 1, 1), (1, 2**20 + 1, 1), (1, 1, 2**20 + 1)),
+        *((2**16, 2**16, 1), (2, 2**15, 2**16), (1, 2**11, 2**20)),
+    ],
+)
+def test_shapes_that_would_take_memory_or_overflow_are_not_begun(shape: tuple[int, int, int]):
+    pieces = iter([bytes(4)])
+    assert kernel.scan(pieces, shape) is None
+    assert next(pieces) == bytes(4)
+
+
+@compiled
 def test_runs_of_another_volume_are_refused():
     found = scanned(np.ones(SHAPE))
     other = np.zeros((8, 8, 9), np.uint8, order="F")
