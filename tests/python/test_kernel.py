@@ -3,6 +3,7 @@
 import gzip
 import importlib
 import logging
+import os
 import shutil
 import struct
 import subprocess
@@ -30,6 +31,7 @@ from explorer.volume import read_image, read_masks
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+bundle = importlib.import_module("bundle")
 
 compiled = pytest.mark.skipif(not kernel.is_compiled(), reason="the kernel is not compiled here")
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -330,20 +332,21 @@ def test_without_a_kernel_that_loads_numpy_does_all(
     assert caplog.text.count("kernel:") == 1
 
 
-def bundle():
-    pytest.importorskip("hatchling")
-    return importlib.import_module("bundle")
+def test_where_there_is_a_compiler_the_kernel_of_this_source_is_tested():
+    if os.environ.get("EXPLORER_NO_KERNEL", "0") not in ("", "0") or not bundle._compilers():
+        pytest.skip("the kernel is not wanted here, or there is no compiler")
+    assert kernel.is_compiled(), "kernel.c was edited, or not compiled yet: pip install -e ."
 
 
 @pytest.mark.usefixtures("fresh")
 def test_a_compiler_gives_a_kernel_that_loads_and_no_binary_of_another_source_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ):
-    if not bundle()._compilers():
+    if not bundle._compilers():
         pytest.skip("there is no compiler here")
     source = tmp_path / "kernel.c"
     shutil.copy(kernel.HERE / "kernel.c", source)
-    assert bundle().compile_kernel(tmp_path) == tmp_path / kernel.BINARY
+    assert bundle.compile_kernel(tmp_path) == tmp_path / kernel.BINARY
     monkeypatch.setattr(kernel, "HERE", tmp_path)
     assert kernel.is_compiled()
     kernel._library.cache_clear()
@@ -355,11 +358,11 @@ def test_a_compiler_gives_a_kernel_that_loads_and_no_binary_of_another_source_do
 def test_no_compiler_leaves_no_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "kernel.c").write_text("int broken(")
     (tmp_path / kernel.BINARY).write_bytes(b"of before")
-    assert bundle().compile_kernel(tmp_path) is None
+    assert bundle.compile_kernel(tmp_path) is None
     assert [path.name for path in tmp_path.iterdir()] == ["kernel.c"]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CC", "nothing --of 'the kind'")
-    assert bundle()._compilers() == []
+    assert bundle._compilers() == []
 
 
 def test_a_worker_is_told_to_do_without_too():
