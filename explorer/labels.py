@@ -68,6 +68,14 @@ class Mask:
         """
         return paint(self.found) if isinstance(self.found, Scan) else self.found
 
+    @property
+    def areas(self) -> list[NDArray[np.int64]]:
+        """Voxels of each slice of `box` across i, j and k."""
+        if self.scan:
+            box = self.box or (slice(0), slice(0), slice(0))
+            return [along[span] for along, span in zip(self.scan.areas, box, strict=True)]
+        return slice_areas(self.inside)
+
 
 @dataclass(frozen=True, eq=False)
 class Labels:
@@ -241,3 +249,15 @@ def slabs(shape: tuple[int, ...], voxels: int = SLAB_VOXELS) -> Iterator[slice]:
     step = max(1, voxels // max(1, i * j))
     for start in range(0, k, step):
         yield slice(start, min(k, start + step))
+
+
+def slice_areas(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return the voxels of each slice across i, j and k."""
+    shadow = np.zeros(inside.shape[1::-1], np.int64)
+    across_k = []
+    for planes in slabs(inside.shape):
+        slab = np.ascontiguousarray(inside[:, :, planes].T)
+        across_k += [np.count_nonzero(plane) for plane in slab]
+        for start in range(0, slab.shape[0], 255):  # as many as a byte can count
+            shadow += np.add.reduce(slab[start : start + 255].view(np.uint8), axis=0, dtype=np.uint8)
+    return [shadow.sum(axis=0), shadow.sum(axis=1), np.array(across_k, np.int64)]

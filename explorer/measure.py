@@ -186,10 +186,7 @@ def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:
             "components": 0,
             "zero_voxels": 0,
         }
-    if mask.scan:
-        areas = [along[span] for along, span in zip(mask.scan.areas, mask.box, strict=True)]
-    else:
-        areas = slice_areas(mask.inside)
+    areas = mask.areas
     voxels = int(areas[2].sum())
     start = [span.start for span in mask.box]
     centre = [
@@ -233,18 +230,6 @@ def touched_faces(box: Box, grid: Grid) -> str:
         if span.stop == size:
             faces.append(letter)
     return "".join(sorted(faces, key="LRPAIS".index))
-
-
-def slice_areas(inside: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """Return the voxels of each slice across i, j and k."""
-    shadow = np.zeros(inside.shape[1::-1], np.int64)
-    across_k = []
-    for planes in slabs(inside.shape):
-        slab = np.ascontiguousarray(inside[:, :, planes].T)
-        across_k += [np.count_nonzero(plane) for plane in slab]
-        for start in range(0, slab.shape[0], 255):  # as many as a byte can count
-            shadow += np.add.reduce(slab[start : start + 255].view(np.uint8), axis=0, dtype=np.uint8)
-    return [shadow.sum(axis=0), shadow.sum(axis=1), np.array(across_k, np.int64)]
 
 
 def _intensity_inside(image: Volume, mask: Mask) -> Row:

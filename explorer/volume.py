@@ -1,6 +1,6 @@
 """Read the image and the masks of a case, on a grid."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +9,11 @@ from deflate import crc32
 from numpy.typing import NDArray
 
 from explorer.dataset import REFERENCE, Case
-from explorer.distribution import distribution, flat_chunks
 from explorer.errors import UnknownName, VolumeError
 from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.grid import closest_ras as closest_ras
-from explorer.kernel import levels, scan
+from explorer.kernel import scan
 from explorer.labels import Box as Box
 from explorer.labels import LabelBuilder as LabelBuilder
 from explorer.labels import Labels as Labels
@@ -219,32 +218,6 @@ def read_masks(
         except VolumeError as error:
             problems[name] = str(error)
     return builder.labels(problems)
-
-
-def percentiles(volume: Volume, which: Sequence[float]) -> tuple[float, ...]:
-    """Return percentiles of the finite non-zero values of a volume, as `numpy.percentile` would.
-
-    Integers of up to 16 bits are counted instead of sorted. Where nothing is finite and non-zero,
-    all are NaN.
-
-    Parameters
-    ----------
-    volume
-        The image; its scaling is honoured.
-    which
-        Percentages, 0 to 100.
-    """
-    stored = volume.voxels
-    found = distribution(
-        lambda: flat_chunks(stored),
-        stored.dtype,
-        which,
-        slope=volume.slope,
-        inter=volume.inter,
-        nonzero=True,
-        counted=levels(stored),
-    )
-    return found.percentiles
 
 
 def _digest(data: bytes) -> str:

@@ -9,11 +9,13 @@ import os
 import re
 import sys
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
 from logging import getLogger
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -68,8 +70,9 @@ class Runs:
 
     def of_planes(self, start: int, stop: int) -> "Runs":
         """Return those that lie in planes across k, half open."""
-        ends = np.searchsorted(self.rows[:, 0], (start * self.shape[1], stop * self.shape[1]))
-        return Runs(self.shape, self.rows[ends[0] : ends[1]])
+        # numpy's search would copy a column of all rows first.
+        first, end = (bisect_left(self.rows, k * self.shape[1], key=itemgetter(0)) for k in (start, stop))
+        return Runs(self.shape, self.rows[first:end])
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,6 @@ from explorer.dataset import Case
 from explorer.errors import ExplorerError, UnknownName, VolumeError
 from explorer.grid import Grid, closest_ras
 from explorer.labels import Box, LabelBuilder, Mask
-from explorer.measure import slice_areas
 from explorer.volume import MaskReader
 
 PLANES: dict[str, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
@@ -256,7 +255,7 @@ class Overlay:
         self._builder.add(mask)
         if mask.box is None:
             return
-        counted = slice_areas(mask.inside)
+        counted = mask.areas
         start, areas = [0, 0, 0], [counted[0]] * 3
         for axis, (world, sign) in enumerate(self._steps.astype(int).tolist()):
             span = mask.box[axis]

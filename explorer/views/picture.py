@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explorer.distribution import Distribution, distribution, flat_chunks
 from explorer.errors import QueryError, UnknownName
 from explorer.grid import Grid, closest_ras
+from explorer.kernel import levels
 from explorer.views.overlay import PLANES, Overlay
 from explorer.volume import Volume
 
@@ -172,13 +173,15 @@ class Picture:
     def spread(self) -> Distribution:
         """Return how the values are spread, with all percentiles of `PRESETS`; counted once."""
         if self._spread is None:
+            flat = _flat(self.voxels)
             self._spread = distribution(
-                lambda: flat_chunks(_flat(self.voxels)),
-                self.voxels.dtype,
+                lambda: flat_chunks(flat),
+                flat.dtype,
                 _WHICH,
                 slope=self.slope,
                 inter=self.inter,
                 nonzero=True,
+                counted=levels(flat),
             )
         return self._spread
 

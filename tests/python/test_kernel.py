@@ -25,7 +25,7 @@ from explorer import kernel, open_dataset, write_phantom
 from explorer.dataset import Case
 from explorer.intake import measure_files
 from explorer.kernel import Scan
-from explorer.measure import slice_areas
+from explorer.labels import slice_areas
 from explorer.nifti import scan_mask
 from explorer.volume import read_image, read_masks
 

@@ -1,5 +1,6 @@
 """Shared voxels counted from runs, against counting voxel by voxel."""
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -150,6 +151,27 @@ def test_painted_voxels_are_not_kept():
     counter = OverlapCounter(SHAPE)
     counter.add(mask)
     assert all("inside" not in vars(kept) for kept in counter._masks)
+
+
+def test_runs_of_a_slab_are_found_without_a_look_at_all_others():
+    runs = Runs((9, 50, 4000), np.repeat(np.arange(50 * 4000, dtype=np.int32), 3).reshape(-1, 3).copy())
+    tracemalloc.start()
+    found = runs.of_planes(1000, 1002)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.rows[:, 0].tolist() == list(range(50_000, 50_100))
+    assert len(runs.of_planes(3999, 4000).rows) == 50
+    assert len(runs.of_planes(5, 5).rows) == 0
+    assert peak < 20_000
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_areas_of_a_scanned_mask_are_those_of_its_voxels_but_not_painted(share: float):
+    array = np.random.default_rng(6).random(SHAPE) < share
+    mask = scanned(array, "a")
+    for areas, true in zip(mask.areas, mask_of(array).areas, strict=True):
+        np.testing.assert_array_equal(areas, true)
+    assert "inside" not in vars(mask)
 
 
 def test_only_scanned_masks_are_read_ahead(monkeypatch: pytest.MonkeyPatch):

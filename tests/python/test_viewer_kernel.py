@@ -3,11 +3,13 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from samples import SHAPE, box_mask, nifti_bytes
+from samples import AFFINE, SHAPE, box_mask, nifti_bytes
 from viewing import ask, cut
 
 from explorer import Cohort, Selection, build_index, open_dataset
 from explorer.errors import QueryError
+from explorer.grid import Grid
+from explorer.kernel import is_compiled
 from explorer.views.opening import Shelf
 from explorer.views.picture import picture
 from explorer.views.slices import PLANES, axis_letters, check_request
@@ -124,6 +126,14 @@ def test_slices_of_a_case_that_is_no_longer_open_are_not_an_error(opened):
     assert (reply["ok"], reply["closed"], buffers, view.error) == (True, True, [], "")
 
 
+def test_masks_are_shown_without_being_painted(opened, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("explorer.labels.paint", lambda found: pytest.fail("was painted"))
+    view = opened({})
+    assert view.labels["complete"]
+    extents = view._picture.labels.extents
+    assert {name: extents[name].voxels for name in "ab"} == {"a": 2 * 3 * 5, "b": 3 * 3 * 5}
+
+
 def test_a_structure_is_found_inside_itself(opened):
     ring = np.zeros(SHAPE, np.uint8)
     ring[1:6, 1:7, 4] = 1
@@ -224,6 +234,33 @@ def test_where_tells_centre_largest_slices_and_runs(opened, orientation: str):
     expected = 2 if along == 2 else 1
     assert len(found["has"]["axial"]) == expected
     assert "Did you mean" in ask(view, kind="where", scene=view.scene["key"], structure="piecf")[0]["error"]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("orientation", ["RAS", "PIL"])
+def test_how_values_are_spread_is_counted_of_finite_non_zero_ones(
+    dtype: type, orientation: str, monkeypatch: pytest.MonkeyPatch
+):
+    rng = np.random.default_rng(3)
+    array = np.asfortranarray(
+        (rng.gamma(2, 15, SHAPE) - 20).clip(0 if np.dtype(dtype).kind == "u" else -99, 120)
+    )
+    array = array.astype(dtype)
+    if array.dtype.kind == "f":
+        array[0, 0] = np.nan
+        array[0, 1] = np.inf
+    elif is_compiled():
+        monkeypatch.setattr("explorer.views.picture.flat_chunks", lambda stored: pytest.fail("not counted"))
+    found = picture(Volume(array, Grid(SHAPE, turned(orientation)), 2.0, 3.0), (0, 1)).spread()
+    values = array.astype(float) * 2 + 3
+    values = values[np.isfinite(values) & (values != 0)]
+    np.testing.assert_allclose(found.percentiles, np.percentile(values, (0.5, 1, 2, 98, 99, 99.5)), rtol=1e-6)
+    assert (found.minimum, found.maximum) == (values.min(), values.max())
+
+
+def test_how_nothing_is_spread_is_nan():
+    nothing = Volume(np.zeros(SHAPE, np.int16, order="F"), Grid(SHAPE, AFFINE))
+    assert np.isnan(picture(nothing).spread().percentiles).all()
 
 
 def test_windows_by_name_are_percentiles_of_what_they_say(opened, image: np.ndarray):

@@ -10,7 +10,7 @@ from explorer import open_dataset
 from explorer.errors import UnknownName, VolumeError
 from explorer.grid import Grid, closest_ras
 from explorer.nifti import parse
-from explorer.volume import MaskReader, Volume, percentiles, read_image, read_masks
+from explorer.volume import MaskReader, Volume, read_image, read_masks
 
 ORIENTATIONS = ["RAS", "LPS", "LIP", "PIL", "PSR", "ASL", "SRA", "IPL"]
 
@@ -231,25 +231,3 @@ def test_bounding_box_is_that_of_the_voxels(write):
             [slice(a, b + 1) for a, b in zip(where.min(0), where.max(0), strict=True)] if len(where) else None
         )
         assert (list(found) if found else None) == expected
-
-
-@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.uint16, np.float32])
-def test_percentiles_are_those_of_finite_non_zero_values(dtype: type):
-    rng = np.random.default_rng(3)
-    array = (rng.gamma(2, 30, SHAPE) - (20 if dtype == np.int16 else 0)).clip(
-        0 if dtype != np.int16 else -99, 250
-    )
-    array = np.asfortranarray(array.astype(dtype))
-    if dtype == np.float32:
-        array[0, 0] = np.nan
-        array[0, 1] = np.inf
-    volume = Volume(array, Grid(SHAPE, AFFINE), 2.0, 3.0)
-    values = array.astype(float) * 2 + 3
-    values = values[np.isfinite(values) & (values != 0)]
-    np.testing.assert_allclose(
-        percentiles(volume, (1, 50, 99)), np.percentile(values, (1, 50, 99)), rtol=1e-6
-    )
-
-
-def test_percentiles_of_nothing_are_nan():
-    assert np.isnan(percentiles(Volume(np.zeros(SHAPE, np.int16), Grid(SHAPE, AFFINE)), (1, 99))).all()
