@@ -81,13 +81,14 @@ class View(anywidget.AnyWidget):
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
-            if isinstance(error, OutdatedError):
+            outdated = isinstance(error, OutdatedError)
+            if outdated:
                 told = str(error)
             else:
                 self.show_error(error)
                 told = self.error
             if request is not None:
-                self.send({"id": request, "ok": False, "error": told})
+                self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
             return
         if request is not None:
             self.send({**fields, "id": request, "ok": True}, list(buffers))

@@ -227,8 +227,7 @@ class Viewer(View):
         return fields, buffers
 
     def _where(self, message: Message) -> Answer:
-        layer, name = self._structure_of(message)
-        return self._asked(message).layer(layer).where(name), []
+        return self._masks_asked(message)[0].where(text(message.get("structure"), "structure")), []
 
     def _window(self, message: Message) -> Answer:
         preset = text(message.get("preset"), "preset")
@@ -260,7 +259,10 @@ class Viewer(View):
     def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
         """Return the masks that a message is about, and the case they are of."""
         layer = text(message.get("layer", "labels"), "layer")
-        return self._asked(message).layer(layer), str(self.scene["case"])
+        masks = self._asked(message).layer(layer)
+        if message.get("content", masks.token) != masks.token:
+            raise OutdatedError("Other masks are shown by now.")
+        return masks, str(self.scene["case"])
 
     def _structure_of(self, message: Message) -> tuple[str, str]:
         return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")

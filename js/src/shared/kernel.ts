@@ -27,6 +27,9 @@ export interface Kernel {
   dispose(): void;
 }
 
+/** What was asked about is not what the kernel shows by now. */
+export class Outdated extends Error {}
+
 // eslint-disable-next-line -- every view has a model of its own shape
 export function connect(model: AnyModel<any>): Kernel {
   // Two views of one model hear the same messages, so ids are unique in the page.
@@ -60,7 +63,10 @@ export function connect(model: AnyModel<any>): Kernel {
     if (!request) return;
     waiting.delete(id);
     if (content["ok"] === true) request.resolve({ content, buffers });
-    else request.reject(new Error(String(content["error"] ?? "The kernel gave no reason.")));
+    else {
+      const text = String(content["error"] ?? "The kernel gave no reason.");
+      request.reject(content["outdated"] === true ? new Outdated(text) : new Error(text));
+    }
   };
   model.on("msg:custom", receive);
 

@@ -160,7 +160,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       const axis = AXES[view.active][0];
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
-    step,
+    step(by) {
+      clearTimeout(telling);
+      telling = 0;
+      step(by);
+    },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
       if (!rows.length) return;
@@ -263,6 +267,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       return moved;
     },
     forgetPoint() {
+      clearTimeout(telling); // which would be of the case before
+      telling = 0;
       sent = null;
       moved = false;
     },

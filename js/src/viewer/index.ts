@@ -282,7 +282,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     observer.disconnect();
     cancelAnimationFrame(frame);
     closed = true;
-    for (const part of [act, cases, controls, help, space, kernel]) part.dispose();
+    cuts.open(null);
+    for (const part of [act, cases, planes, controls, help, space, kernel]) part.dispose();
     disposeError();
   };
 }
