@@ -124,6 +124,16 @@ def test_slices_of_a_case_that_is_no_longer_open_are_not_an_error(opened):
     assert (reply["ok"], reply["closed"], buffers, view.error) == (True, True, [], "")
 
 
+@pytest.mark.parametrize("kind", ["where", "surface"])
+def test_what_is_asked_of_masks_that_are_no_longer_shown_is_refused_quietly(opened, kind: str):
+    view = opened({"a": box_mask((1, 5), (1, 5), (1, 5))})
+    of = {"kind": kind, "scene": view.scene["key"], "structure": "a"}
+    reply, _ = ask(view, **of, content="of another set")
+    assert (reply["ok"], reply["outdated"], view.error) == (False, True, "")
+    for content in ({"content": view.labels["content"]}, {}):
+        assert ask(view, **of, **content)[0]["ok"]
+
+
 def test_a_structure_is_found_inside_itself(opened):
     ring = np.zeros(SHAPE, np.uint8)
     ring[1:6, 1:7, 4] = 1
