@@ -82,9 +82,9 @@ class Viewer(View):
     window = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     point = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     structures = traitlets.List(traitlets.Unicode(), default_value=None, allow_none=True).tag(sync=True)
-    options = traitlets.Dict().tag(sync=True)
-    colors = traitlets.List(traitlets.List()).tag(sync=True)
-    opacities = traitlets.List(traitlets.List()).tag(sync=True)
+    options = traitlets.Dict().tag(sync=True, echo_update=False)
+    colors = traitlets.List(traitlets.List()).tag(sync=True, echo_update=False)
+    opacities = traitlets.List(traitlets.List()).tag(sync=True, echo_update=False)
     mask_sets = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mask_set = traitlets.Unicode("reference").tag(sync=True)
     compare = traitlets.Unicode("").tag(sync=True)
@@ -258,8 +258,7 @@ class Viewer(View):
 
     def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
         """Return the masks that a message is about, and the case they are of."""
-        layer = text(message.get("layer", "labels"), "layer")
-        masks = self._asked(message).layer(layer)
+        masks = self._asked(message).layer(text(message.get("layer", "labels"), "layer"))
         if message.get("content", masks.token) != masks.token:
             raise OutdatedError("Other masks are shown by now.")
         return masks, str(self.scene["case"])

@@ -212,7 +212,9 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     for (const plane of planes()) {
       for (const layer of layers) {
         const missing = around(plane).filter((index) => lacks(layer, plane, index));
-        if (missing.length) return whole(layer, plane, missing, false);
+        // Those at the far end wait for others, so that a drag does not ask for each of them by itself.
+        const isFar = missing.length < BATCH && Math.abs(missing[0]! - wishes.get(plane)!.index) > ahead(plane) / 2;
+        if (missing.length && (rests || !isFar)) return whole(layer, plane, missing, false);
       }
     }
     if (!rests) return null;
