@@ -5,7 +5,7 @@ import { about } from "./about";
 import { structureList } from "./list";
 import { picker } from "./picker";
 import { listed, presetBar, presetsOf } from "./presets";
-import { roving } from "./roving";
+import { roving } from "../shared/roving";
 import { isPresent, type Labels, type StructureRow } from "./scene";
 import { bounded, fullName, inWords } from "./words";
 
@@ -238,7 +238,7 @@ export function panel(actions: PanelActions): Panel {
     });
   };
   const tabList = h("div", { class: "xp-panel-tabs", role: "tablist", "aria-label": "Beside the slices" }, ...tabs);
-  roving(tabList, "[role=tab]", choose).refresh();
+  roving(tabList, "[role=tab]", { chosen: choose }).refresh();
   const el = h("div", { class: "xp-panel" }, tabList, structures, facts, card.el);
   // Keys pressed in the list are meant for the list, not for the slices or the notebook.
   el.addEventListener("keydown", (event) => event.stopPropagation());
