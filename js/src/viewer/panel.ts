@@ -124,7 +124,7 @@ export function panel(actions: PanelActions): Panel {
     },
     leave: () => search.focus(),
   });
-  const reading = h("div", { class: "xp-reading xp-n", role: "status" });
+  const reading = h("div", { class: "xp-reading xp-n" });
   const foot = h("div", { class: "xp-panel-foot xp-n" });
   const restyle = (i: number): void => card.update(rows[i]!, colors.get(rows[i]!.name), opacities.get(rows[i]!.name));
 
