@@ -122,6 +122,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const before = view.scene;
     view.scene = scene;
     // The same case: its window is known by now.
+    act.renewPreset(!cases.isAhead());
     if (scene && scene.key === before?.key) return onWindow();
     under = null;
     cuts.open(scene);
