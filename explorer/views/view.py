@@ -44,7 +44,8 @@ class View(anywidget.AnyWidget):
 
     A subclass names its handlers in `handlers`: message kind to a method that takes the message
     and returns an `Answer`, or None where there is nothing to say. The browser's side is
-    ``js/src/shared/kernel.ts``.
+    ``js/src/shared/kernel.ts``. All answer ``here``, by which a browser whose link was lost sees
+    that it is the same kernel.
 
     Attributes
     ----------
@@ -75,6 +76,9 @@ class View(anywidget.AnyWidget):
 
     def _receive(self, _widget: object, message: Message, _buffers: object) -> None:
         request = message.get("id")
+        if message.get("kind") == "here":
+            self.send({"id": request, "ok": True})
+            return
         try:
             handler = self.handlers().get(str(message.get("kind")))
             if handler is None:

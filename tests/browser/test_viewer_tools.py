@@ -158,6 +158,45 @@ def test_a_preset_asks_the_kernel_and_r_goes_back(stub: Callable[..., Stub]):
     expect(widget.page.locator(".xp-toast")).to_have_text("No voxels there.")
 
 
+def test_a_preset_stays_chosen_and_is_each_cases_own(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    presets = widget.page.locator("[aria-label='Window preset']")
+    presets.select_option("2-98")
+    widget.reply(widget.wait_sent("window")[0], low=10.0, high=170.0)
+    quiet(widget)
+    first = widget.get("scene")
+    widget.set("scene", {**first, "key": "c2#1", "case": "c2", "window": [0.0, 50.0]})
+    asked = widget.wait_sent("window", 2)[1]
+    assert (asked["preset"], asked["scene"]) == ("2-98", "c2#1")
+    assert (widget.get("window"), presets.input_value()) == (None, "2-98"), "not that of the case before"
+    widget.reply(asked, low=5.0, high=45.0)
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([5.0, 45.0], "2-98")
+    widget.set("scene", first)
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([10.0, 170.0], "2-98"), "what it was is known"
+    assert len(widget.sent_of("window")) == 2
+    # A window that was typed stays as it is.
+    widget.page.fill("[aria-label='Window: shown as white']", "99")
+    widget.page.keyboard.press("Enter")
+    widget.set("scene", {**first, "key": "c3#1", "case": "c3"})
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([10.0, 99.0], "custom")
+    assert len(widget.sent_of("window")) == 2
+
+
+def test_an_answer_that_comes_after_another_choice_is_not_taken(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    presets = widget.page.locator("[aria-label='Window preset']")
+    presets.select_option("full")
+    widget.page.fill("[aria-label='Window: shown as white']", "99")
+    widget.page.keyboard.press("Enter")
+    typed = widget.get("window")
+    widget.reply(widget.wait_sent("window")[0], low=0.0, high=255.0)
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == (typed, "custom")
+
+
 def test_a_right_drag_changes_the_window_and_tells_python_at_its_end(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (30, 25, 9))

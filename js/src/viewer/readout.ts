@@ -57,6 +57,12 @@ export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
 const nameOf = (labels: Labels, row: number): string => labels.structures[row]!.name.replaceAll("_", " ");
 const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
 
+/** What is at the crosshair, for who does not see the picture. */
+export function describe(view: View, found: Found | null): string {
+  const names = (found?.rows ?? []).map((row) => nameOf(view.labels!, row));
+  return ` of ${view.scene!.case}. At the crosshair: ${names.join(", ") || "no structure"}${found?.value ? `, value ${found.value}` : ""}`;
+}
+
 /** All of it in one line; `plane` is the one that was touched last. */
 export function inWords(view: View, found: Found, plane: Plane, compare: string, measurements: readonly string[]): string {
   const scene = view.scene!;
@@ -86,7 +92,8 @@ export interface Readout {
   point(view: View, found: Found | null, compare: string, x: number, y: number): void;
 }
 
-export function readout(): Readout {
+/** `rested` is called when a screen reader is told, once the hand rests. */
+export function readout(rested: () => void): Readout {
   const card = h("div", { class: "xp-card", hidden: true, "aria-hidden": "true" });
   const line = h("div", { class: "xp-said xp-n", "aria-hidden": "true" });
   const heard = h("div", { class: "xp-heard", role: "status", "aria-live": "polite" });
@@ -121,7 +128,10 @@ export function readout(): Readout {
       put(line, text);
       line.title = text;
       clearTimeout(later);
-      later = window.setTimeout(() => put(heard, text), HEARD_AFTER_MS);
+      later = window.setTimeout(() => {
+        put(heard, text);
+        rested();
+      }, HEARD_AFTER_MS);
     },
     point(view, found, compare, x, y) {
       card.hidden = found === null;
