@@ -138,7 +138,8 @@ def test_masks_that_cannot_be_read_are_named_and_the_image_is_shown(viewer):
     view.selection.open("bad")
     status = {row["name"]: row["status"] for row in view.labels["structures"]}
     assert {name for name, known in status.items() if known == "unreadable"} == set(bad)
-    assert "And 5 more masks could not be read" in view.error
+    assert "Nor can these masks be read: " in view.error
+    assert "and 1 more" not in view.error
     assert cut(view, "axial", 4, "image").max() > 0
     assert cut(view, "axial", 4, "labels").max() == 1
     problems = view._picture.labels.problems
