@@ -81,13 +81,12 @@ class View(anywidget.AnyWidget):
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
-            if isinstance(error, OutdatedError):
-                told = str(error)
-            else:
+            outdated = isinstance(error, OutdatedError)
+            if not outdated:
                 self.show_error(error)
-                told = self.error
             if request is not None:
-                self.send({"id": request, "ok": False, "error": told})
+                told = str(error) if outdated else self.error
+                self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
             return
         if request is not None:
             self.send({**fields, "id": request, "ok": True}, list(buffers))

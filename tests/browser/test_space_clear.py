@@ -15,6 +15,7 @@ from test_space import GL, TRAITS, settle
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
+from explorer.views.view import Answer, Message, OutdatedError
 from explorer.views.viewer import Viewer
 
 SIZE = 64
@@ -37,7 +38,10 @@ def ball(centre: tuple[float, float, float], radius: float) -> np.ndarray:
 def opened(tmp_path: Path, stub: Callable[..., Stub]) -> Callable[..., Bridge]:
     """A viewer in 3D with balls of given centre, radius and opacity; y runs to the front."""
 
-    def make(**balls: tuple[tuple[float, float, float], float, float]) -> Bridge:
+    def make(
+        prepare: Callable[[Viewer], None] = lambda view: None,
+        **balls: tuple[tuple[float, float, float], float, float],
+    ) -> Bridge:
         (tmp_path / "s0001/segmentations").mkdir(parents=True)
         image = np.full((SIZE, SIZE, SIZE), 900, np.int16)
         files = {"mri": image} | {f"segmentations/{name}": ball(c, r) for name, (c, r, _) in balls.items()}
@@ -51,6 +55,7 @@ def opened(tmp_path: Path, stub: Callable[..., Stub]) -> Callable[..., Bridge]:
         selection.case = "s0001"
         view = Viewer(selection, dataset, store=str(tmp_path / "store"))
         view.options = {"crosshair": False}
+        prepare(view)
         bridge = Bridge(view, stub, "viewer", [*TRAITS, "colors", "opacities", "options"], theme="dark")
         settle(bridge, len(balls))
         return bridge
@@ -110,3 +115,25 @@ def test_a_slice_is_seen_through_a_surface_and_hides_what_is_behind_it(opened: C
     assert covered[0] < 1.3 * covered[1]
     before = seen(bridge, "Back")
     assert before[0] > 1.4 * before[1]
+
+
+def test_a_surface_that_was_asked_for_too_late_is_asked_for_again_and_nobody_is_told(opened: Callable):
+    """The kernel was at another case for a moment."""
+    late: list[str] = []
+
+    def prepare(view: Viewer) -> None:
+        handlers = view.handlers()
+
+        def surface(message: Message) -> Answer | None:
+            if len(late) < 2:
+                late.append(str(message["structure"]))
+                raise OutdatedError("This case is no longer open.")
+            return handlers["surface"](message)
+
+        view.handlers = lambda: {**handlers, "surface": surface}
+
+    bridge = opened(prepare, liver=(MIDDLE, 20, 1.0))
+    assert late == ["liver", "liver"]
+    assert bridge.page.locator(".xp-toast").is_hidden()
+    assert bridge.page.inner_text(".xp-3d-title") == "3D · 1 surface"
+    assert bridge.page.inner_text(".xp-error") == ""

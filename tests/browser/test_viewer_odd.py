@@ -95,7 +95,9 @@ def test_what_cannot_be_shown_is_named_and_nothing_of_the_case_before_is_left(
     assert max(shown.page.evaluate(LIT)) == 0
     assert (said(shown), letters(shown, "axial")) == ("", ["", "", "", ""])
     # What is heard follows after a while.
-    shown.page.wait_for_function("!document.querySelector('.xp-viewer').innerText.includes('good')", timeout=5000)
+    shown.page.wait_for_function(
+        "!document.querySelector('.xp-viewer').innerText.includes('good')", timeout=5000
+    )
     assert "the reason is told below" in shown.page.inner_text(".xp-note")
     assert shown.page.locator(".xp-structure").count() == 0
     shown.page.focus(".xp-planes")

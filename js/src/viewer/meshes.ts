@@ -1,11 +1,13 @@
 // Surfaces from the kernel: only those that are shown, a few at a time, kept within a budget.
-import type { Kernel, Reply } from "../shared/kernel";
+import { isOutdated, type Kernel, type Reply } from "../shared/kernel";
 import type { SurfaceData } from "../space/index";
 import type { Vec3 } from "./scene";
 import { copied } from "./unpack";
 
 const AT_ONCE = 3;
 const BUDGET_BYTES = 48e6;
+/** The kernel has another case by now, of which this page will soon hear. */
+const OUTDATED_MS = 500;
 
 export interface Meshes {
   /** Ask for what is not there yet; `place` names the case and whose masks they are. */
@@ -55,6 +57,7 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
       const id = `${place}\n${name}`;
       if (asking.has(id) || places.get(place)?.has(name)) continue;
       asking.add(id);
+      let pause = 0;
       kernel
         .ask("surface", { scene, structure: name })
         .then((reply) => {
@@ -63,6 +66,10 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
         })
         .catch((error: Error) => {
           if (wanted.scene !== scene) return; // another case was opened meanwhile
+          if (isOutdated(error)) {
+            pause = OUTDATED_MS;
+            return;
+          }
           places.get(place)?.set(name, null);
           failed(error);
         })
@@ -70,7 +77,8 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
           asking.delete(id);
           if (closed) return;
           if (wanted.place === place) arrived(place, name);
-          pump();
+          if (pause) setTimeout(pump, pause);
+          else pump();
         });
     }
   };
