@@ -86,12 +86,10 @@ class View(anywidget.AnyWidget):
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
             outdated = isinstance(error, OutdatedError)
-            if outdated:
-                told = str(error)
-            else:
+            if not outdated:
                 self.show_error(error)
-                told = self.error
             if request is not None:
+                told = str(error) if outdated else self.error
                 self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
             return
         if request is not None:

@@ -9,10 +9,11 @@ import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
-from explorer.errors import QueryError, UnknownName
+from explorer.errors import QueryError, UnknownName, VolumeError
 from explorer.selection import LAYOUTS, Selection
 from explorer.surface_cache import surface_cache
 from explorer.views import space
+from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
 from explorer.views.opening import Opener
 from explorer.views.options import checked_options
@@ -109,6 +110,7 @@ class Viewer(View):
         self._far = True  # until a browser says that it is near
         self._step_by = 1
         self._had = ""  # the scene that a browser shows already
+        self._failure = ""  # why the open case cannot be shown
         names = {"layout": "layout_name", **{name: name for name in _SHARED}}
         link(self, selection, names, self._planner.check)
         selection.observe(self._open_case, names=["case"])
@@ -141,7 +143,7 @@ class Viewer(View):
         legend: bool = True,
         scale: float = 1.0,
     ) -> bytes:
-        """Draw what is shown, without a browser.
+        """Draw what is shown, without a browser, once all of the open case is read.
 
         Parameters
         ----------
@@ -166,40 +168,33 @@ class Viewer(View):
 
         Raises
         ------
+        VolumeError
+            The open case cannot be read.
         QueryError
             No case is open, or the size is out of bounds.
         UnknownName
             There is no such layout or plane.
         """
-        from explorer.snapshot import Options, draw
-
-        shown = self._picture
-        if shown is None:
-            raise QueryError("No case is open, so there is nothing to draw.")
-        layout = layout or self.selection.layout
-        rows = self.labels.get("structures", ())
-        png = draw(
-            shown,
-            masks=shown.labels,
-            other=shown.other,
-            point=self.selection.point,
-            structures=self.selection.structures,
-            options=Options.of(self.options),
-            layout="grid" if layout == "3d" else layout,
-            plane=plane,
-            window=self.selection.window,
-            colors=dict(self.selection.colors),
-            opacities=dict(self.selection.opacities),
-            volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
-            title=str(self.scene["case"]),
-            legend=legend,
-            width=width,
-            height=height,
-            scale=scale,
-        )
+        self._opener.finish()
+        png = self._draw(width=width, height=height, layout=layout, plane=plane, legend=legend, scale=scale)
         if path is not None:
             Path(path).write_bytes(png)
         return png
+
+    def _draw(self, *, layout: str | None, **options: Any) -> bytes:  # noqa: ANN401 - as of `snapshot`
+        if self._picture is None:
+            if self._failure:
+                raise VolumeError(f"There is no picture of {self.selection.case!r}. {self._failure}")
+            raise QueryError("No case is open, so there is nothing to draw.")
+        return draw_shown(
+            self._picture,
+            self.selection,
+            options=self.options,
+            layout=layout or self.selection.layout,
+            rows=self.labels.get("structures", ()),
+            title=str(self.scene["case"]),
+            **options,
+        )
 
     def close(self) -> None:
         """Read nothing any more."""
@@ -246,7 +241,7 @@ class Viewer(View):
 
     def _snapshot(self, message: Message) -> Answer:
         self._asked(message)
-        png = self.snapshot(
+        png = self._draw(
             width=round(bounded(message, "width", 64, 4096, 1200)),
             height=round(bounded(message, "height", 64, 4096, 900)),
             layout=text(message.get("layout", ""), "layout") or None,
@@ -294,6 +289,7 @@ class Viewer(View):
     # ---- opening -----------------------------------------------------------------------------
     def _open_case(self, change: Mapping[str, Any] | None = None) -> None:
         self.error = self.ahead = ""
+        self._failure = ""
         case = self.selection.case
         self.around = self._planner.around(case, AROUND)
         if not case:
@@ -380,6 +376,7 @@ class Viewer(View):
         self.busy = ""
         self.facts = facts_of(self._planner, self.dataset, self.selection.case, None)
         self.show_error(error)
+        self._failure = self.error
 
     def _clear(self) -> None:
         self._picture = None

@@ -134,6 +134,17 @@ def test_what_is_asked_of_masks_that_are_no_longer_shown_is_refused_quietly(open
         assert ask(view, **of, **content)[0]["ok"]
 
 
+def test_a_request_about_a_case_that_was_left_is_told_apart_from_a_failure(opened):
+    view = opened({})
+    for kind in ("where", "window", "surface", "snapshot"):
+        message = {"kind": kind, "scene": "s0001#0", "structure": "a", "preset": "full"}
+        reply, _ = ask(view, **message)
+        assert (reply["ok"], reply["outdated"], view.error) == (False, True, "")
+    reply, _ = ask(view, kind="where", scene=view.scene["key"], structure="nothing")
+    assert (reply["ok"], reply["outdated"]) == (False, False)
+    assert view.error
+
+
 def test_a_structure_is_found_inside_itself(opened):
     ring = np.zeros(SHAPE, np.uint8)
     ring[1:6, 1:7, 4] = 1

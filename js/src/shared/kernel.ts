@@ -12,6 +12,10 @@ interface Waiting {
   since: number;
 }
 
+/** What was asked about is no longer shown: there is nothing to tell the user. */
+class Outdated extends Error {}
+export const isOutdated = (error: unknown): boolean => error instanceof Outdated;
+
 /** After this without an answer the user is told. */
 const SILENCE_MS = 8_000;
 
@@ -26,9 +30,6 @@ export interface Kernel {
   onSilence(tell: (is: boolean) => void): void;
   dispose(): void;
 }
-
-/** What was asked about is not what the kernel shows by now. */
-export class Outdated extends Error {}
 
 // eslint-disable-next-line -- every view has a model of its own shape
 export function connect(model: AnyModel<any>): Kernel {
@@ -64,8 +65,8 @@ export function connect(model: AnyModel<any>): Kernel {
     waiting.delete(id);
     if (content["ok"] === true) request.resolve({ content, buffers });
     else {
-      const text = String(content["error"] ?? "The kernel gave no reason.");
-      request.reject(content["outdated"] === true ? new Outdated(text) : new Error(text));
+      const words = String(content["error"] ?? "The kernel gave no reason.");
+      request.reject(content["outdated"] === true ? new Outdated(words) : new Error(words));
     }
   };
   model.on("msg:custom", receive);

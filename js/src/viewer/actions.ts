@@ -1,6 +1,6 @@
 // What the keys, the pointer, the bar, the list and 3D can do.
 import type { AnyModel } from "@anywidget/types";
-import type { Kernel } from "../shared/kernel";
+import { isOutdated, type Kernel } from "../shared/kernel";
 import type { BarActions, Preset } from "./bar";
 import { copyPicture } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
@@ -87,7 +87,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       model.save_changes();
     }, SAVE_DELAY_MS);
   };
-  const fail = (error: Error): void => stage.notice(error.message);
+  const fail = (error: Error): void => {
+    if (!isOutdated(error)) stage.notice(error.message);
+  };
 
   const tellPoint = (): void => {
     telling = 0;

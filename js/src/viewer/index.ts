@@ -6,7 +6,7 @@ import "./bar.css";
 import "./overlays.css";
 import "./space.css";
 import { errorLine, h, root } from "../shared/dom";
-import { connect } from "../shared/kernel";
+import { connect, isOutdated } from "../shared/kernel";
 import { actions } from "./actions";
 import { bar } from "./bar";
 import { clampVoxel, middle, toVoxel } from "./geometry";
@@ -51,7 +51,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     });
     queueMicrotask(draw);
   };
-  const fail = (error: Error): void => planes.notice(error.message);
+  const fail = (error: Error): void => {
+    if (!isOutdated(error)) planes.notice(error.message);
+  };
   const arrived = (): void => {
     redraw();
     say();

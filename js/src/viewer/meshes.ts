@@ -1,11 +1,13 @@
 // Surfaces from the kernel: only those that are shown, a few at a time, kept within a budget.
-import { Outdated, type Kernel, type Reply } from "../shared/kernel";
+import { isOutdated, type Kernel, type Reply } from "../shared/kernel";
 import type { SurfaceData } from "../space/index";
 import type { Vec3 } from "./scene";
 import { copied } from "./unpack";
 
 const AT_ONCE = 3;
 const BUDGET_BYTES = 48e6;
+/** The kernel has another case or other masks by now, of which this page will soon hear. */
+const OUTDATED_MS = 500;
 
 export interface Meshes {
   /** Ask for what is not there yet; `place` names the case and whose masks they are, `content` does for the kernel. */
@@ -37,8 +39,6 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
   const asking = new Set<string>();
   let wanted: { place: string; scene: string; content: string | undefined; names: readonly string[] } =
     { place: "", scene: "", content: undefined, names: [] };
-  /** The kernel shows other masks than those of this place; the page will be told. */
-  let outdated = "";
   let closed = false;
 
   const trim = (): void => {
@@ -54,10 +54,11 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
   const pump = (): void => {
     const { place, scene, content, names } = wanted;
     for (const name of names) {
-      if (asking.size >= AT_ONCE || closed || place === outdated) return;
+      if (asking.size >= AT_ONCE || closed) return;
       const id = `${place}\n${name}`;
       if (asking.has(id) || places.get(place)?.has(name)) continue;
       asking.add(id);
+      let pause = 0;
       kernel
         .ask("surface", { scene, content, structure: name })
         .then((reply) => {
@@ -65,8 +66,11 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
           trim();
         })
         .catch((error: Error) => {
-          if (error instanceof Outdated) outdated = place;
-          if (error instanceof Outdated || wanted.scene !== scene) return;
+          if (wanted.scene !== scene) return; // another case was opened meanwhile
+          if (isOutdated(error)) {
+            pause = OUTDATED_MS;
+            return;
+          }
           places.get(place)?.set(name, null);
           failed(error);
         })
@@ -74,14 +78,14 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
           asking.delete(id);
           if (closed) return;
           if (wanted.place === place) arrived(place, name);
-          pump();
+          if (pause) setTimeout(pump, pause);
+          else pump();
         });
     }
   };
 
   return {
     want(place, scene, content, names) {
-      if (place !== wanted.place) outdated = "";
       wanted = { place, scene, content, names };
       const kept = places.get(place) ?? new Map<string, SurfaceData | null>();
       places.delete(place);
