@@ -50,17 +50,21 @@ class OverlapCounter:
         self._volume: LabelBuilder | None = None
 
     def add(self, mask: Mask) -> None:
-        """Add a mask; raises `VolumeError` as `LabelBuilder.add` does."""
+        """Add a mask, or nothing where `LabelBuilder.add` raises `VolumeError`."""
         if self._volume is None:
-            self._runs += len(mask.scan.runs.rows) if mask.scan else 0
-            if (mask.scan or mask.box is None) and self._runs <= MOST_RUNS_KEPT:
+            runs = self._runs + (len(mask.scan.runs.rows) if mask.scan else 0)
+            if (mask.scan or mask.box is None) and runs <= MOST_RUNS_KEPT:
                 self._masks.append(replace(mask))  # without voxels that it may have painted
+                self._runs = runs
                 return
-            self._volume = LabelBuilder(self._shape)
+            volume = LabelBuilder(self._shape)
             for earlier in self._masks:
-                self._volume.add(earlier)
+                volume.add(earlier)
+            volume.add(mask)
+            self._volume = volume
             self._masks.clear()
-        self._volume.add(mask)
+        else:
+            self._volume.add(mask)
 
     def shared(self) -> Shared:
         """Return what the masks so far share."""

@@ -217,10 +217,12 @@ def read_masks(
     builder = LabelBuilder(grid.shape)
     problems = {}
     for name, mask in iter_masks(case, grid, names, mask_set=mask_set):
-        if isinstance(mask, VolumeError):
-            problems[name] = str(mask)
-        else:
+        try:
+            if isinstance(mask, VolumeError):
+                raise mask
             builder.add(mask)
+        except VolumeError as error:
+            problems[name] = str(error)
     return builder.labels(problems)
 
 

@@ -417,14 +417,15 @@ void kernel_paint(uint8_t *box, int64_t i, int64_t j, int64_t k, int64_t size_i,
     }
 }
 
-/* Whether the first bytes of some data occur in it once more. */
-int64_t kernel_repeats(const uint8_t *data, int64_t size, int64_t length)
+/* Whether what may be the head of a gzip member (RFC 1952) occurs in data after their first byte: magic bytes,
+ * method, no flag that there is not, and what is known of the level of compression. */
+int64_t kernel_begins_anew(const uint8_t *data, int64_t size)
 {
-    for (const uint8_t *at = data + 1; data + size - at >= length; at++) {
-        at = memchr(at, data[0], data + size - at - length + 1);
+    for (const uint8_t *at = data + 1; data + size - at >= 9; at++) {
+        at = memchr(at, 0x1f, data + size - at - 8);
         if (!at)
             return 0;
-        if (!memcmp(at, data, length))
+        if (at[1] == 0x8b && at[2] == 8 && at[3] < 32 && (at[8] == 0 || at[8] == 2 || at[8] == 4))
             return 1;
     }
     return 0;

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,13 +10,13 @@ import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
-from explorer.errors import QueryError, UnknownName, VolumeError
+from explorer.errors import ExplorerError, QueryError, VolumeError
 from explorer.selection import LAYOUTS, Selection
 from explorer.surface_cache import surface_cache
 from explorer.views import space
 from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
-from explorer.views.opening import Opener
+from explorer.views.opening import Opener, Shelf
 from explorer.views.options import checked_options
 from explorer.views.overlay import PLANES, Overlay
 from explorer.views.pages import facts_of, masks_of, page
@@ -113,9 +114,9 @@ class Viewer(View):
         self._failure = ""  # why the open case cannot be shown
         names = {"layout": "layout_name", **{name: name for name in _SHARED}}
         link(self, selection, names, self._planner.check)
-        selection.observe(self._open_case, names=["case"])
-        selection.observe(self._change_masks, names=["mask_set", "compare"])
-        selection.observe(self._tables_changed, names=["version"])
+        self.follow(selection, self._open_case, "case")
+        self.follow(selection, self._change_masks, "mask_set", "compare")
+        self.follow(selection, self._tables_changed, "version")
         self._tables_changed()
         self._open_case()
 
@@ -197,8 +198,9 @@ class Viewer(View):
         )
 
     def close(self) -> None:
-        """Read nothing any more."""
+        """Read nothing any more, and keep nothing."""
         self._opener.close()
+        self._opener.shelf, self._picture = Shelf(0), None
         super().close()
 
     # ---- the selection -----------------------------------------------------------------------
@@ -293,7 +295,6 @@ class Viewer(View):
         case = self.selection.case
         self.around = self._planner.around(case, AROUND)
         if not case:
-            self._opener.close()
             self._clear()
             self.facts, self.busy = [], ""
             return
@@ -311,7 +312,7 @@ class Viewer(View):
     def _read(self, case: str) -> None:
         try:
             plan = self._planner.plan(case)
-        except UnknownName as error:
+        except ExplorerError as error:  # such as one of listing the files
             self._fail(error)
             return
         # All that changes in one message: small ones wait for each other on their way.
@@ -342,7 +343,7 @@ class Viewer(View):
         self.labels, self.other = {}, {}
         if key != self._had:
             complete = found.labels is not None and found.labels.complete
-            self._push_slices(key, ("image", "labels") if complete else ("image",))
+            self._push_slices(found, key, ("image", "labels") if complete else ("image",))
         self.scene = scene_state(key, case, found)
         self.facts = facts_of(self._planner, self.dataset, case, found)
         self.busy = "Reading masks"
@@ -363,12 +364,9 @@ class Viewer(View):
         layout = self.layout_name
         return (layout,) if layout in PLANES else tuple(PLANES)
 
-    def _push_slices(self, key: str, layers: tuple[str, ...]) -> None:
+    def _push_slices(self, found: Picture, key: str, layers: tuple[str, ...]) -> None:
         """Send what is seen first along, so that no round trip is needed."""
-        assert self._picture is not None  # noqa: S101 - it is being shown
-        fields, buffers = first_slices(
-            self._picture, key, layers, self._planes(), self.selection.point, self._far
-        )
+        fields, buffers = first_slices(found, key, layers, self._planes(), self.selection.point, self._far)
         self.send({"kind": "first", **fields}, buffers)
 
     def _fail(self, error: Exception) -> None:
@@ -379,14 +377,15 @@ class Viewer(View):
         self._failure = self.error
 
     def _clear(self) -> None:
+        self._opener.close()
         self._picture = None
         self.scene, self.labels, self.other = {}, {}, {}
 
     def _read_next(self, case: str) -> None:
         """Read the next case of the cohort ahead, in the direction of the last step."""
-        following = self._planner.neighbour(case, self._step_by)
-        if following is not None:
-            self._opener.read_ahead(self._planner.plan(following))
+        if (following := self._planner.neighbour(case, self._step_by)) is not None:
+            with suppress(ExplorerError):  # it is told when the case is opened
+                self._opener.read_ahead(self._planner.plan(following))
 
     # ---- the tables --------------------------------------------------------------------------
     def _tables_changed(self, _change: object = None) -> None:

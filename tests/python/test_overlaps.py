@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import mask_of
 
-from explorer import measure, overlaps
+from explorer import labels, measure, open_dataset, overlaps
 from explorer.errors import VolumeError
 from explorer.grid import Grid
-from explorer.kernel import Runs, Scan
-from explorer.labels import Mask
+from explorer.intake import measure_files
+from explorer.kernel import Runs, Scan, is_compiled
+from explorer.labels import LabelBuilder, Mask, slabs
 from explorer.overlaps import OverlapCounter, Shared, shared_voxels
-from explorer.volume import Volume
+from explorer.volume import Volume, read_image, read_masks
 
 SHAPE = (7, 8, 9)
 GRID = Grid(SHAPE, np.diag([1.0, 2.0, 3.0, 1.0]))
@@ -87,6 +88,60 @@ def test_too_many_runs_to_keep(monkeypatch: pytest.MonkeyPatch):
         counter.add(scanned(array, name))
     assert counter._volume is not None
     assert counter.shared() == counted(arrays)
+
+
+@pytest.mark.parametrize("as_runs", [False, True] if is_compiled() else [False])
+@pytest.mark.parametrize("slab", [1, labels.SLAB_VOXELS])
+def test_a_mask_that_makes_too_many_overlaps_is_left_out_whole(
+    as_runs: bool, slab: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(labels, "slabs", lambda shape: slabs(shape, slab))
+    monkeypatch.setattr(labels, "MOST_SETS", 24)
+    make = scanned if as_runs else mask_of
+    arrays = random_masks(5, 7, 0.6) | {"z": np.zeros(SHAPE, bool)}
+    builder, fitting = LabelBuilder(SHAPE), LabelBuilder(SHAPE)
+    left_out = []
+    for name, array in arrays.items():
+        try:
+            builder.add(make(array, name))
+            fitting.add(make(array, name))
+        except VolumeError as error:
+            left_out.append(str(error).partition(":")[0])
+    assert left_out
+    assert set(left_out) < set(arrays)
+    assert "z" not in left_out
+    assert len(builder.sets) <= 24
+    assert builder.labels().names == fitting.labels().names == tuple(n for n in arrays if n not in left_out)
+    assert (builder.sets, builder.overlaps()) == (fitting.sets, fitting.overlaps())
+    np.testing.assert_array_equal(builder.ids, fitting.ids)
+
+
+def test_a_case_of_too_many_overlaps_is_measured_but_for_the_masks_that_make_them(
+    write, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(labels, "MOST_SETS", 24)
+    arrays = {name: array.astype(np.uint8) for name, array in random_masks(5, 7, 0.6).items()}
+    wide = {name: array.astype(np.int16) for name, array in arrays.items()}  # which are not scanned
+    mixed = {**arrays, "s03": wide["s03"], "s06": wide["s06"]}
+    for root, masks in (("scanned", arrays), ("wide", wide), ("mixed", mixed)):
+        (case,) = open_dataset(write({"s0001": {"mri": np.ones(SHAPE, np.int16), **masks}}, root=root))
+        found = measure_files(case, "")
+        status = {row["structure"]: row["status"] for row in found.structures}
+        left_out = [name for name in arrays if status[name] == "unreadable"]
+        told = [finding.structure for finding in found.findings if finding.kind == "not_measured"]
+        assert told == left_out
+        kept = {name: array > 0 for name, array in arrays.items() if name not in left_out}
+        assert len(kept) >= 3
+        shared = counted(kept)
+        rows = {row["structure"]: row for row in found.structures}
+        assert {name: rows[name]["overlap_voxels"] for name in kept} == shared.of_structures
+        assert {(o["structure"], o["other"]): o["voxels"] for o in found.overlaps} == shared.of_pairs
+        read = read_masks(case, read_image(case).grid)
+        assert sorted((*read.names, *read.problems)) == sorted(arrays)
+        assert read.problems
+        for name in read.names:
+            members = [n for n, names in enumerate(read.sets) if name in names]
+            np.testing.assert_array_equal(np.isin(read.ids, members), arrays[name] > 0)
 
 
 def test_painted_voxels_are_not_kept():
