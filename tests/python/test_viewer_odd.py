@@ -144,7 +144,7 @@ def test_masks_that_cannot_be_read_are_named_and_the_image_is_shown(viewer):
     assert cut(view, "axial", 4, "labels").max() == 1
     problems = view._picture.labels.problems
     for name, words in {
-        "half": "322 bytes are no NIfTI file",
+        "half": "the gzip data end too early",
         "missing_header": "0 bytes",
         "shorter": "the shape (7, 8, 5), its image (7, 8, 9). Resample it",
         "elsewhere": "by up to 4 mm. Resample it",
