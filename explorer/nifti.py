@@ -41,6 +41,7 @@ _MAX_RATIO = 1_040  # of deflate, rounded up
 _HEAD_BYTES = 540
 _HEAD_PIECES = 100
 _PIECE = 2**16
+_AGAIN = "Write the file again with the tool that made it."
 _SMALL_MEMBERS = 1_000  # each takes as long as some kilobytes do
 _KINDS = "buif"
 _HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
@@ -273,7 +274,7 @@ def _members(data: bytes, most: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _too_long(size: int) -> VolumeError:
-    return VolumeError(f"holds more than the {size:,} bytes that its header declares.", "too_long")
+    return VolumeError(f"holds more than the {size:,} bytes that its header declares. {_AGAIN}", "too_long")
 
 
 @lru_cache(maxsize=32)
@@ -293,7 +294,7 @@ def _read_header(head: bytes) -> _Header:
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if not (header["sizeof_hdr"] <= offset <= 2**24 and offset.is_integer()) or size > MAX_BYTES:
             raise VolumeError(
-                f"the header asks for {size:,} bytes at offset {offset:,.12g}; that is not plausible.",
+                f"the header asks for {size:,} bytes at offset {offset:,.12g}; not plausible. {_AGAIN}",
                 "header",
             )
         affine = _affine(header)
@@ -301,7 +302,9 @@ def _read_header(head: bytes) -> _Header:
         try:
             slope, inter = header.get_slope_inter()
         except HeaderDataError as error:
-            raise VolumeError(f"the scaling in the header is not valid: {error}.", "header") from error
+            raise VolumeError(
+                f"the scaling in the header is not valid: {error}. {_AGAIN}", "header"
+            ) from error
         return _Header(
             shape,
             dtype,
@@ -345,27 +348,19 @@ def _lies(
 def _header(head: bytes) -> Any:  # noqa: ANN401 - nibabel is untyped
     if len(head) < 348:
         raise VolumeError(
-            f"{len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short.",
-            "not_nifti",
+            f"{len(head)} bytes are no NIfTI file, whose header has 348. Fetch the file again.", "not_nifti"
         )
     size = next((s for order in "<>" if (s := struct.unpack(f"{order}i", head[:4])[0]) in _HEADERS), 0)
     if not size:
-        raise VolumeError(
-            f"not a NIfTI file (it starts with {head[:4]!r}).",
-            "not_nifti",
-        )
+        raise VolumeError(f"not a NIfTI file (it starts with {head[:4]!r}). {_AGAIN}", "not_nifti")
     try:
         header = _HEADERS[size](head[:size], check=False)
         header.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
-        raise VolumeError(
-            f"the NIfTI header is not valid: {error}.",
-            "header",
-        ) from error
+        raise VolumeError(f"the NIfTI header is not valid: {error}. {_AGAIN}", "header") from error
     if bytes(header["magic"].item())[:3] not in (b"n+1", b"n+2"):
         raise VolumeError(
-            f"not a single-file NIfTI (magic {header['magic'].item()!r}).",
-            "not_nifti",
+            f"not a single-file NIfTI (magic {header['magic'].item()!r}). {_AGAIN}", "not_nifti"
         )
     return header
 
@@ -373,10 +368,10 @@ def _header(head: bytes) -> Any:  # noqa: ANN401 - nibabel is untyped
 def _shape(header: Any) -> tuple[int, int, int]:  # noqa: ANN401
     count = int(header["dim"][0])
     if not 1 <= count <= 7:
-        raise VolumeError(f"the header declares {count} dimensions.", "header")
+        raise VolumeError(f"the header declares {count} dimensions. {_AGAIN}", "header")
     dims = [int(n) for n in header["dim"][1 : count + 1]]
     if min(dims) < 1:
-        raise VolumeError(f"the header declares the shape {tuple(dims)}.", "header")
+        raise VolumeError(f"the header declares the shape {tuple(dims)}. {_AGAIN}", "header")
     if any(n != 1 for n in dims[3:]):
         raise VolumeError(
             f"has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes "
@@ -392,17 +387,12 @@ def _affine(header: Any) -> NDArray[np.float64]:  # noqa: ANN401
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
         raise VolumeError(
-            f"the orientation in the header is not valid: {error}.",
-            "affine",
+            f"the orientation in the header is not valid: {error}. {_AGAIN}", "affine"
         ) from error
     if not np.isfinite(affine).all():
         raise VolumeError(
-            f"the affine holds values that are not finite: {affine[:3].round(3).tolist()}.",
-            "affine",
+            f"the affine holds values that are not finite: {affine[:3].round(3).tolist()}. {_AGAIN}", "affine"
         )
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(
-            f"the affine is singular: {affine[:3].round(3).tolist()}.",
-            "affine",
-        )
+        raise VolumeError(f"the affine is singular: {affine[:3].round(3).tolist()}. {_AGAIN}", "affine")
     return affine

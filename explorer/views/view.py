@@ -44,7 +44,8 @@ class View(anywidget.AnyWidget):
 
     A subclass names its handlers in `handlers`: message kind to a method that takes the message
     and returns an `Answer`, or None where there is nothing to say. The browser's side is
-    ``js/src/shared/kernel.ts``.
+    ``js/src/shared/kernel.ts``. All answer ``here``, by which a browser whose link was lost sees
+    that it is the same kernel.
 
     Attributes
     ----------
@@ -89,19 +90,21 @@ class View(anywidget.AnyWidget):
 
     def _receive(self, _widget: object, message: Message, _buffers: object) -> None:
         request = message.get("id")
+        if message.get("kind") == "here":
+            self.send({"id": request, "ok": True})
+            return
         try:
             handler = self.handlers().get(str(message.get("kind")))
             if handler is None:
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
-            if isinstance(error, OutdatedError):
-                told = str(error)
-            else:
+            outdated = isinstance(error, OutdatedError)
+            if not outdated:
                 self.show_error(error)
-                told = self.error
             if request is not None:
-                self.send({"id": request, "ok": False, "error": told})
+                told = str(error) if outdated else self.error
+                self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
             return
         if request is not None:
             self.send({**fields, "id": request, "ok": True}, list(buffers))

@@ -10,10 +10,11 @@ import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
-from explorer.errors import ExplorerError, QueryError
+from explorer.errors import ExplorerError, QueryError, VolumeError
 from explorer.selection import LAYOUTS, Selection
 from explorer.surface_cache import surface_cache
 from explorer.views import space
+from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
 from explorer.views.opening import Opener, Shelf
 from explorer.views.options import checked_options
@@ -83,9 +84,9 @@ class Viewer(View):
     window = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     point = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     structures = traitlets.List(traitlets.Unicode(), default_value=None, allow_none=True).tag(sync=True)
-    options = traitlets.Dict().tag(sync=True)
-    colors = traitlets.List(traitlets.List()).tag(sync=True)
-    opacities = traitlets.List(traitlets.List()).tag(sync=True)
+    options = traitlets.Dict().tag(sync=True, echo_update=False)
+    colors = traitlets.List(traitlets.List()).tag(sync=True, echo_update=False)
+    opacities = traitlets.List(traitlets.List()).tag(sync=True, echo_update=False)
     mask_sets = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mask_set = traitlets.Unicode("reference").tag(sync=True)
     compare = traitlets.Unicode("").tag(sync=True)
@@ -110,6 +111,7 @@ class Viewer(View):
         self._far = True  # until a browser says that it is near
         self._step_by = 1
         self._had = ""  # the scene that a browser shows already
+        self._failure = ""  # why the open case cannot be shown
         names = {"layout": "layout_name", **{name: name for name in _SHARED}}
         link(self, selection, names, self._planner.check)
         self.follow(selection, self._open_case, "case")
@@ -142,7 +144,7 @@ class Viewer(View):
         legend: bool = True,
         scale: float = 1.0,
     ) -> bytes:
-        """Draw what is shown, without a browser.
+        """Draw what is shown, without a browser, once all of the open case is read.
 
         Parameters
         ----------
@@ -167,40 +169,33 @@ class Viewer(View):
 
         Raises
         ------
+        VolumeError
+            The open case cannot be read.
         QueryError
             No case is open, or the size is out of bounds.
         UnknownName
             There is no such layout or plane.
         """
-        from explorer.snapshot import Options, draw
-
-        shown = self._picture
-        if shown is None:
-            raise QueryError("No case is open, so there is nothing to draw.")
-        layout = layout or self.selection.layout
-        rows = self.labels.get("structures", ())
-        png = draw(
-            shown,
-            masks=shown.labels,
-            other=shown.other,
-            point=self.selection.point,
-            structures=self.selection.structures,
-            options=Options.of(self.options),
-            layout="grid" if layout == "3d" else layout,
-            plane=plane,
-            window=self.selection.window,
-            colors=dict(self.selection.colors),
-            opacities=dict(self.selection.opacities),
-            volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
-            title=str(self.scene["case"]),
-            legend=legend,
-            width=width,
-            height=height,
-            scale=scale,
-        )
+        self._opener.finish()
+        png = self._draw(width=width, height=height, layout=layout, plane=plane, legend=legend, scale=scale)
         if path is not None:
             Path(path).write_bytes(png)
         return png
+
+    def _draw(self, *, layout: str | None, **options: Any) -> bytes:  # noqa: ANN401 - as of `snapshot`
+        if self._picture is None:
+            if self._failure:
+                raise VolumeError(f"There is no picture of {self.selection.case!r}. {self._failure}")
+            raise QueryError("No case is open, so there is nothing to draw.")
+        return draw_shown(
+            self._picture,
+            self.selection,
+            options=self.options,
+            layout=layout or self.selection.layout,
+            rows=self.labels.get("structures", ()),
+            title=str(self.scene["case"]),
+            **options,
+        )
 
     def close(self) -> None:
         """Read nothing any more, and keep nothing."""
@@ -229,8 +224,7 @@ class Viewer(View):
         return fields, buffers
 
     def _where(self, message: Message) -> Answer:
-        layer, name = self._structure_of(message)
-        return self._asked(message).layer(layer).where(name), []
+        return self._masks_asked(message)[0].where(text(message.get("structure"), "structure")), []
 
     def _window(self, message: Message) -> Answer:
         preset = text(message.get("preset"), "preset")
@@ -249,7 +243,7 @@ class Viewer(View):
 
     def _snapshot(self, message: Message) -> Answer:
         self._asked(message)
-        png = self.snapshot(
+        png = self._draw(
             width=round(bounded(message, "width", 64, 4096, 1200)),
             height=round(bounded(message, "height", 64, 4096, 900)),
             layout=text(message.get("layout", ""), "layout") or None,
@@ -261,8 +255,10 @@ class Viewer(View):
 
     def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
         """Return the masks that a message is about, and the case they are of."""
-        layer = text(message.get("layer", "labels"), "layer")
-        return self._asked(message).layer(layer), str(self.scene["case"])
+        masks = self._asked(message).layer(text(message.get("layer", "labels"), "layer"))
+        if message.get("content", masks.token) != masks.token:
+            raise OutdatedError("Other masks are shown by now.")
+        return masks, str(self.scene["case"])
 
     def _structure_of(self, message: Message) -> tuple[str, str]:
         return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")
@@ -295,6 +291,7 @@ class Viewer(View):
     # ---- opening -----------------------------------------------------------------------------
     def _open_case(self, change: Mapping[str, Any] | None = None) -> None:
         self.error = self.ahead = ""
+        self._failure = ""
         case = self.selection.case
         self.around = self._planner.around(case, AROUND)
         if not case:
@@ -377,6 +374,7 @@ class Viewer(View):
         self.busy = ""
         self.facts = facts_of(self._planner, self.dataset, self.selection.case, None)
         self.show_error(error)
+        self._failure = self.error
 
     def _clear(self) -> None:
         self._opener.close()

@@ -158,6 +158,45 @@ def test_a_preset_asks_the_kernel_and_r_goes_back(stub: Callable[..., Stub]):
     expect(widget.page.locator(".xp-toast")).to_have_text("No voxels there.")
 
 
+def test_a_preset_stays_chosen_and_is_each_cases_own(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    presets = widget.page.locator("[aria-label='Window preset']")
+    presets.select_option("2-98")
+    widget.reply(widget.wait_sent("window")[0], low=10.0, high=170.0)
+    quiet(widget)
+    first = widget.get("scene")
+    widget.set("scene", {**first, "key": "c2#1", "case": "c2", "window": [0.0, 50.0]})
+    asked = widget.wait_sent("window", 2)[1]
+    assert (asked["preset"], asked["scene"]) == ("2-98", "c2#1")
+    assert (widget.get("window"), presets.input_value()) == (None, "2-98"), "not that of the case before"
+    widget.reply(asked, low=5.0, high=45.0)
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([5.0, 45.0], "2-98")
+    widget.set("scene", first)
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([10.0, 170.0], "2-98"), "what it was is known"
+    assert len(widget.sent_of("window")) == 2
+    # A window that was typed stays as it is.
+    widget.page.fill("[aria-label='Window: shown as white']", "99")
+    widget.page.keyboard.press("Enter")
+    widget.set("scene", {**first, "key": "c3#1", "case": "c3"})
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([10.0, 99.0], "custom")
+    assert len(widget.sent_of("window")) == 2
+
+
+def test_an_answer_that_comes_after_another_choice_is_not_taken(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    presets = widget.page.locator("[aria-label='Window preset']")
+    presets.select_option("full")
+    widget.page.fill("[aria-label='Window: shown as white']", "99")
+    widget.page.keyboard.press("Enter")
+    typed = widget.get("window")
+    widget.reply(widget.wait_sent("window")[0], low=0.0, high=255.0)
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == (typed, "custom")
+
+
 def test_a_right_drag_changes_the_window_and_tells_python_at_its_end(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (30, 25, 9))
@@ -262,3 +301,16 @@ def test_a_viewer_that_is_closed_while_measuring_leaves_nothing_behind(stub: Cal
     assert [name for name, _ in widget.page.evaluate("window.saved")] == ["options"]
     widget.set("options", {"overlay": False})
     widget.page.evaluate("document.body.dispatchEvent(new PointerEvent('pointerdown', {bubbles: true}))")
+
+
+def test_where_a_structure_is_in_another_mask_set_is_asked_anew(stub: Callable[..., Stub]):
+    widget = shown(stub, structures=["left_thing"])
+    widget.set("labels", {**widget.get("labels"), "content": "reference"})
+    widget.page.focus(".xp-planes")
+    for n, content in enumerate(("reference", "model"), 1):
+        widget.set("labels", {**widget.get("labels"), "content": content})
+        widget.page.keyboard.press(".")
+        request = widget.wait_sent("where", n)[-1]
+        assert request["content"] == content
+        widget.reply(request, **WHERE)
+        quiet(widget)

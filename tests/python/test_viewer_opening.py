@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event, Semaphore
 from typing import Any
 
@@ -15,7 +17,7 @@ from viewing import ask, cut, unpack
 
 from explorer import Cohort, Selection, build_index, open_dataset
 from explorer.dataset import Case
-from explorer.errors import DatasetError
+from explorer.errors import DatasetError, VolumeError
 from explorer.labels import LabelBuilder, slabs
 from explorer.views import opening, reading, viewer
 from explorer.views.overlay import Overlay
@@ -392,6 +394,36 @@ def test_a_case_that_is_opened_while_it_is_read_ahead_is_not_read_twice(
         await until(lambda: view.labels.get("complete") and view.scene["case"] == "s0002")
         assert reads.count("s0002") == 1
         assert len([name for name in gate.read if name.startswith("s0002/")]) == 3
+        view.close()
+
+    in_loop(test)
+
+
+def test_a_snapshot_is_of_the_case_that_was_opened_and_has_all_its_masks(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    """In a cell that goes through cases, where nothing is shown before the cell ends."""
+    selection, make = three_cases(write)
+    slow = MaskReader.read
+    monkeypatch.setattr(MaskReader, "read", lambda *given: time.sleep(0.02) or slow(*given))
+
+    async def test() -> None:
+        view = make()
+        for case in ("s0001", "s0003", "s0002"):
+            selection.open(case)
+            png = view.snapshot(width=400, height=300)
+            assert (view.scene["case"], view.busy, view.labels["complete"]) == (case, "", True)
+            steps = len(view.labels["sets"]), view.scene["window"]
+            await asyncio.sleep(0.05)  # what was handed over is not handed over once more
+            assert view.snapshot(width=400, height=300) == png
+            assert (len(view.labels["sets"]), view.scene["window"]) == steps
+        (Path(view.dataset.location) / "s0001/mri.nii.gz").write_bytes(b"nonsense")
+        for path in Path(view.dataset.location, "s0001/segmentations").iterdir():
+            path.unlink()
+        view._opener.shelf.make_room(10**12)
+        selection.open("s0001")
+        with pytest.raises(VolumeError, match=r"no picture of 's0001'\. s0001/mri\.nii\.gz"):
+            view.snapshot()
         view.close()
 
     in_loop(test)

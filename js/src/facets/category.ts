@@ -1,13 +1,14 @@
 // Values of a column with their counts; the bar behind is filtered over all.
 import { h } from "../shared/dom";
+import { replaceKeeping } from "../shared/roving";
 import { section } from "./section";
 import { count, type Actions, type CategoryFacet, type Facet, type Value } from "./state";
 
 export function category(first: CategoryFacet, actions: Actions): { el: HTMLElement; update(facet: Facet): void } {
-  const { el, note, body } = section(first.label);
-  const list = h("div", { role: "group", "aria-label": first.label });
+  const { el, title, note, body } = section(first.label);
+  const list = h("div", {});
   const search = h("input", { class: "xp-input xp-find", type: "search", placeholder: "Find a value", "aria-label": `Find a value of ${first.label}`, hidden: true });
-  const more = h("button", { class: "xp-more" });
+  const more = h("button", { class: "xp-more", tabindex: -1 });
   body.append(search, list, more);
   let facet = first;
   let open = false;
@@ -22,6 +23,7 @@ export function category(first: CategoryFacet, actions: Actions): { el: HTMLElem
       {
         class: `xp-value${missing ? " xp-missing" : ""}${value.count ? "" : " xp-none"}`,
         "aria-pressed": String(value.chosen),
+        tabindex: -1,
         "data-value": value.value ?? "",
         title: `${text}: ${count(value.count)} of ${count(value.all)}. Ctrl-click: only this one`,
       },
@@ -37,9 +39,7 @@ export function category(first: CategoryFacet, actions: Actions): { el: HTMLElem
   };
 
   const fill = (values: Value[]): void => {
-    const held = document.activeElement instanceof HTMLElement && list.contains(document.activeElement) ? document.activeElement.dataset["value"] : undefined;
-    list.replaceChildren(...values.map((value) => row(value, facet.largest)));
-    if (held !== undefined) list.querySelector<HTMLElement>(`[data-value="${CSS.escape(held)}"]`)?.focus();
+    if (!replaceKeeping(list, "value", values.map((value) => row(value, facet.largest)))) title.focus();
   };
 
   const load = (): void => {

@@ -10,10 +10,10 @@ export function histogram(first: NumberFacet, actions: Actions): { el: HTMLEleme
   const bars = h("div", { class: "xp-bars" });
   const band = h("div", { class: "xp-band" });
   const handle = (end: End): HTMLElement =>
-    h("div", { class: `xp-handle xp-handle-${end}`, role: "slider", tabindex: 0, "aria-label": `${first.label}, ${end} end` });
+    h("div", { class: `xp-handle xp-handle-${end}`, role: "slider", tabindex: -1, "aria-orientation": "horizontal", "aria-label": `${first.label}, ${end} end` });
   const handles: Record<End, HTMLElement> = { low: handle("low"), high: handle("high") };
   const plot = h("div", { class: "xp-histogram" }, bars, band, handles.low, handles.high);
-  const missing = h("button", { class: "xp-value xp-missing", "aria-pressed": "false" });
+  const missing = h("button", { class: "xp-value xp-missing", "aria-pressed": "false", tabindex: -1 });
   body.append(plot, missing);
 
   let facet = first;
@@ -101,7 +101,7 @@ export function histogram(first: NumberFacet, actions: Actions): { el: HTMLEleme
   });
   for (const end of ["low", "high"] as const) {
     handles[end].addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -4, PageUp: 4, Home: -1e6, End: 1e6 }[event.key];
+      const step = { ArrowLeft: -1, ArrowRight: 1, PageDown: -4, PageUp: 4, Home: -1e6, End: 1e6 }[event.key];
       if (step === undefined) return;
       event.preventDefault();
       const [low, high] = range();

@@ -4,6 +4,7 @@ import "../shared/theme.css";
 import "./facets.css";
 import { errorLine, h, root } from "../shared/dom";
 import { connect, type Kernel } from "../shared/kernel";
+import { replaceKeeping, roving } from "../shared/roving";
 import { category } from "./category";
 import { histogram } from "./histogram";
 import { structureList } from "./structures";
@@ -34,13 +35,15 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   root(el, "facets", "Filters");
   const kernel = connect(model);
   const actions = actionsOf(kernel);
-  const chips = h("div", { class: "xp-chips" });
-  const body = h("div", { class: "xp-sections" });
+  const chips = h("div", { class: "xp-chips", role: "toolbar", "aria-label": "Filters in use" });
+  const body = h("div", { class: "xp-sections", role: "toolbar", "aria-orientation": "vertical", "aria-label": "Filters; up and down go through them" });
   const structures = structureList(actions);
+  const chipStops = roving(chips, "button");
+  const stops = roving(body, ".xp-title, .xp-value, .xp-more, .xp-handle", { vertical: true });
   const sections = new Map<string, Section>();
 
   const chip = (text: string, source: string): HTMLElement => {
-    const button = h("button", { class: "xp-chip", title: `${text}: remove this filter` }, h("span", {}, text), h("span", { "aria-hidden": "true" }, "×"));
+    const button = h("button", { class: "xp-chip", "data-source": source, "aria-label": `Remove filter: ${text}`, title: `${text}: remove this filter` }, h("span", {}, text), h("span", { "aria-hidden": "true" }, "×"));
     button.addEventListener("click", () => actions.clear(source));
     return button;
   };
@@ -54,8 +57,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       all.addEventListener("click", () => actions.clear(null));
       active.push(all);
     }
-    chips.replaceChildren(...active);
+    const kept = replaceKeeping(chips, "source", active);
     chips.hidden = !active.length;
+    chipStops.refresh();
 
     const wanted = new Set(state.facets.map((facet) => `${facet.kind}/${facet.column}`));
     for (const [key, section] of sections) {
@@ -78,14 +82,20 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     }
     structures.update(state.structures);
     if (body.lastElementChild !== structures.el) body.append(structures.el);
+    if (!kept) stops.enter();
   };
+  // Values come and go by themselves too, as they are searched for.
+  const values = new MutationObserver(stops.refresh);
+  values.observe(body, { childList: true, subtree: true, attributeFilter: ["hidden"] });
 
   el.append(chips, body);
+  stops.refresh();
   const disposeError = errorLine(el, model);
   model.on("change:state", show);
   show();
   return () => {
     model.off("change:state", show);
+    values.disconnect();
     disposeError();
     kernel.dispose();
   };

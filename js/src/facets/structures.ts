@@ -1,5 +1,6 @@
 // Filter by what the cases show: any part of a structure, or all of it.
 import { h } from "../shared/dom";
+import { replaceKeeping } from "../shared/roving";
 import { section } from "./section";
 import { count, type Actions, type StructureCount } from "./state";
 
@@ -8,10 +9,10 @@ const NEXT = { "": "any", any: "complete", complete: "" } as const;
 const SAYS = { "": "", any: "in picture", complete: "complete" } as const;
 
 export function structureList(actions: Actions): { el: HTMLElement; update(rows: StructureCount[]): void } {
-  const { el, note, body } = section("Structures");
+  const { el, title, note, body } = section("Structures");
   const search = h("input", { class: "xp-input xp-find", type: "search", placeholder: "Find a structure", "aria-label": "Find a structure to filter by" });
-  const list = h("div", { role: "group", "aria-label": "Structures" });
-  const more = h("button", { class: "xp-more" });
+  const list = h("div", {});
+  const more = h("button", { class: "xp-more", tabindex: -1 });
   body.append(search, list, more);
   let rows: StructureCount[] = [];
   let open = false;
@@ -23,6 +24,7 @@ export function structureList(actions: Actions): { el: HTMLElement; update(rows:
       {
         class: `xp-value${structure.any ? "" : " xp-none"}`,
         "aria-pressed": String(structure.mode !== ""),
+        tabindex: -1,
         "data-value": structure.name,
         title: `${structure.name}: in ${count(structure.any)} cases, complete in ${count(structure.complete)}. Click: cases that show it; again: complete; again: all`,
       },
@@ -37,7 +39,6 @@ export function structureList(actions: Actions): { el: HTMLElement; update(rows:
   };
 
   const draw = (): void => {
-    const held = document.activeElement instanceof HTMLElement && list.contains(document.activeElement) ? document.activeElement.dataset["value"] : undefined;
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = rows.filter((r) => words.every((word) => `${r.name} ${r.label}`.toLowerCase().includes(word)));
     const byUse = [...found].sort((a, b) => Number(b.mode !== "") - Number(a.mode !== "") || b.any - a.any);
@@ -45,12 +46,10 @@ export function structureList(actions: Actions): { el: HTMLElement; update(rows:
     const largest = Math.max(...rows.map((r) => r.any), 1);
     note.textContent = rows.length ? count(rows.length) : "";
     search.hidden = rows.length <= SHOWN;
-    list.replaceChildren(
-      ...(shown.length ? shown.map((r) => row(r, largest)) : [h("div", { class: "xp-empty" }, rows.length ? "No structure of this name." : "Counted as cases are measured.")]),
-    );
+    const none = h("div", { class: "xp-empty", role: "status" }, rows.length ? "No structure of this name." : "Counted as cases are measured.");
+    if (!replaceKeeping(list, "value", shown.length ? shown.map((r) => row(r, largest)) : [none])) title.focus();
     more.hidden = words.length > 0 || rows.length <= SHOWN;
     more.textContent = open ? "Fewer" : `${count(rows.length - shown.length)} more`;
-    if (held !== undefined) list.querySelector<HTMLElement>(`[data-value="${CSS.escape(held)}"]`)?.focus();
   };
   search.addEventListener("input", draw);
   more.addEventListener("click", () => {

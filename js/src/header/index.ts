@@ -62,6 +62,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const showProgress = (): void => {
     const { text, done = 0, total = 0 } = model.get("progress");
+    if (text === undefined && busy.contains(document.activeElement)) search.focus();
     busy.hidden = text === undefined;
     said.textContent = `${text ?? ""} ${count(done)} of ${count(total)}`;
     meter.max = Math.max(total, 1);

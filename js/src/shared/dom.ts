@@ -1,6 +1,9 @@
 // Small helpers to build DOM. Text always goes in as text: nothing from a data set is ever HTML.
+import type { AnyModel } from "@anywidget/types";
+import { watchLife } from "./life";
 
 const GONE = "The kernel was restarted or has stopped, so nothing here answers any more. Run the cell again, or reload the page.";
+const AWAY = "The connection to the kernel is lost. What was loaded can still be looked at; the rest waits until it is back. If that takes long, reload the page.";
 
 type Attributes = Record<string, string | number | boolean | null | undefined>;
 
@@ -34,19 +37,26 @@ export function root(el: HTMLElement, name: string, label: string): HTMLElement 
 }
 
 /**
- * A line under the view that shows the model's `error` trait, and one that theme.css shows when
- * Jupyter marks the view as disconnected; returns its clean-up.
+ * A line under the view that shows the model's `error` trait, and one for a kernel that is lost,
+ * which theme.css shows; returns its clean-up.
  */
-export function errorLine(
-  parent: HTMLElement,
-  model: { get(name: "error"): string; on(e: string, f: () => void): void; off(e: string, f: () => void): void },
-): () => void {
+// eslint-disable-next-line -- every view has a model of its own shape
+export function errorLine(parent: HTMLElement, model: AnyModel<any>): () => void {
   const line = h("div", { class: "xp-error", role: "alert" });
+  const lost = h("div", { class: "xp-gone", role: "alert" }, GONE);
   const show = (): void => {
     line.textContent = model.get("error");
   };
-  parent.append(line, h("div", { class: "xp-gone", role: "alert" }, GONE));
+  parent.append(line, lost);
   model.on("change:error", show);
   show();
-  return () => model.off("change:error", show);
+  const unwatch = watchLife(model, (life) => {
+    lost.textContent = life === "away" ? AWAY : GONE;
+    parent.classList.toggle("xp-lost", life !== "here");
+    parent.classList.toggle("xp-ended", life === "gone");
+  });
+  return () => {
+    unwatch();
+    model.off("change:error", show);
+  };
 }

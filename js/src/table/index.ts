@@ -5,6 +5,7 @@ import "./table.css";
 import { errorLine, h, root } from "../shared/dom";
 import { connect } from "../shared/kernel";
 import { isShownBeside } from "../shared/opening";
+import { replaceKeeping, roving } from "../shared/roving";
 import { pages } from "./pages";
 import { ROW_PX, scroller } from "./scroll";
 
@@ -28,11 +29,12 @@ const FITTED_ROWS = 100;
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
   root(el, "table", "Cases");
   const kernel = connect(model);
-  const head = h("div", { class: "xp-head", role: "row" });
-  const space = h("div", { class: "xp-space" });
+  const head = h("div", { class: "xp-head", role: "row", "aria-rowindex": 1 });
+  const space = h("div", { class: "xp-space", role: "presentation" });
   const rows = h("div", { class: "xp-rows", role: "rowgroup" });
   const empty = h("div", { class: "xp-none" });
-  const view = h("div", { class: "xp-view", role: "grid", tabindex: 0, "aria-label": "Cases" }, head, space, empty);
+  const view = h("div", { class: "xp-view", role: "grid", tabindex: 0, "aria-label": "Cases; Enter opens one" }, head, space);
+  const titles = roving(head, "button");
   space.append(rows);
   const uid = `xp-row-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`;
   let sort = "";
@@ -68,7 +70,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     el.classList.toggle("xp-cursor", index === cursor);
     columns.forEach((column, i) => {
       const text = cells?.[i] ?? "";
-      el.append(h("span", { role: "gridcell", class: column.numeric ? "xp-n xp-num" : "", title: text }, cells ? text : i ? "" : "…"));
+      el.append(h("span", { role: i ? "gridcell" : "rowheader", class: column.numeric ? "xp-n xp-num" : "", title: text }, cells ? text : i ? "" : "…"));
     });
     el.addEventListener("click", () => {
       cursor = index;
@@ -83,7 +85,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     scroll.resize(count);
     const [first, last] = scroll.visible(count);
     data.want(first, last, order());
-    view.setAttribute("aria-activedescendant", cursor >= first && cursor < last ? `${uid}-${cursor}` : "");
+    if (cursor >= first && cursor < last) view.setAttribute("aria-activedescendant", `${uid}-${cursor}`);
+    else view.removeAttribute("aria-activedescendant");
     rows.replaceChildren(...Array.from({ length: Math.max(0, last - first) }, (_, i) => rowAt(first + i)));
   };
 
@@ -100,31 +103,29 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
 
   const drawHead = (): void => {
     const { columns, count, total } = state();
-    head.replaceChildren(
-      ...columns.map((column) => {
-        const active = sort === column.name;
-        const cell = h(
-          "button",
-          { role: "columnheader", class: column.numeric ? "xp-num" : "", title: `Sort by ${column.label}`, "aria-sort": active ? (descending ? "descending" : "ascending") : "none" },
-          h("span", {}, column.label, column.unit ? h("small", {}, ` ${column.unit}`) : ""),
-        );
-        cell.addEventListener("click", () => {
-          if (!active) [sort, descending] = [column.name, false];
-          else if (!descending) descending = true;
-          else [sort, descending] = ["", false];
-          cursor = -1;
-          data.clear();
-          drawHead();
-          view.scrollTop = 0;
-          invalidate();
-        });
-        return cell;
-      }),
-    );
+    const cells = columns.map((column) => {
+      const active = sort === column.name;
+      const button = h("button", { title: `Sort by ${column.label}` }, column.label, column.unit ? h("small", {}, ` ${column.unit}`) : "");
+      button.addEventListener("click", () => {
+        if (!active) [sort, descending] = [column.name, false];
+        else if (!descending) descending = true;
+        else [sort, descending] = ["", false];
+        cursor = -1;
+        data.clear();
+        drawHead();
+        view.scrollTop = 0;
+        invalidate();
+      });
+      const order = active ? (descending ? "descending" : "ascending") : "none";
+      return h("div", { role: "columnheader", class: column.numeric ? "xp-num" : "", "data-column": column.name, "aria-sort": order }, button);
+    });
+    if (!replaceKeeping(head, "column", cells)) view.focus();
+    titles.refresh();
     fit();
     view.setAttribute("aria-rowcount", String(count + 1));
     const clear = h("button", { class: "xp-btn" }, "Clear all filters");
     clear.addEventListener("click", () => kernel.tell("clear"));
+    if (count && empty.contains(document.activeElement)) view.focus();
     empty.hidden = count > 0;
     empty.replaceChildren(...(total ? ["No case matches these filters.", clear] : ["This data set has no cases."]));
   };
@@ -168,7 +169,18 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     }
   });
 
-  el.append(view);
+  head.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown") return;
+    event.preventDefault();
+    view.focus();
+  });
+  view.addEventListener("focus", () => {
+    if (cursor >= 0 || !state().count) return;
+    cursor = 0;
+    invalidate();
+  });
+
+  el.append(view, empty);
   const disposeError = errorLine(el, model);
   const observer = new ResizeObserver(invalidate);
   observer.observe(view);

@@ -1,19 +1,21 @@
 // What the keys, the pointer, the bar, the list and 3D can do.
 import type { AnyModel } from "@anywidget/types";
-import type { Kernel } from "../shared/kernel";
+import { isOutdated, type Kernel } from "../shared/kernel";
 import type { BarActions, Preset } from "./bar";
 import { copyPicture } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
 import type { Commands } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
-import { isPresent, PAINTS, type Layout, type ModelState, type Options, type Plane, type Vec3 } from "./scene";
+import { isPresent, PAINTS, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
 import { ownColors, ownOpacities, setWindow, type View } from "./state";
 import { sliceOf, whereabouts } from "./where";
 
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
+/** Presets that are kept from case to case, and mean each one's own values. */
+const KEPT: ReadonlySet<Preset> = new Set(["2-98", "0.5-99.5", "full"]);
 
 export interface Parts {
   model: AnyModel<ModelState>;
@@ -48,6 +50,8 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   readonly target: string;
   /** The window came from elsewhere. */
   forgetPreset(): void;
+  /** Apply the chosen preset to the case that is seen, and ask for it where the kernel has that open. */
+  renewPreset(isOpen: boolean): void;
   /** The point that was told to the kernel last. */
   readonly sent: Vec3 | null;
   /** Whether the crosshair was moved since. */
@@ -64,6 +68,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   let moved = false;
   let windowed: Preset = "1-99";
   let gone = "";
+  /** What presets mean for the cases that were seen, and the one that is asked for. */
+  const windows = new Map<string, [number, number]>();
+  let wanted = "";
   /** Whether outlines gave way to those of a compared set. */
   let outlined = false;
 
@@ -80,7 +87,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       model.save_changes();
     }, SAVE_DELAY_MS);
   };
-  const fail = (error: Error): void => stage.notice(error.message);
+  const fail = (error: Error): void => {
+    if (!isOutdated(error)) stage.notice(error.message);
+  };
 
   const tellPoint = (): void => {
     telling = 0;
@@ -111,7 +120,14 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     view.labels?.structures.some((row) => row.name === gone && isPresent(row))
       ? gone
       : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
+  const windowKey = (scene: Scene, name: Preset): string => `${scene.content || scene.key} ${name}`;
+  const take = (name: Preset, low: number, high: number): void => {
+    save("window", [low, high]);
+    windowed = name;
+    redraw();
+  };
   const preset = (name: Preset): void => {
+    wanted = "";
     const { scene } = view;
     if (!scene || name === "custom") return;
     if (name === "1-99") {
@@ -122,13 +138,18 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       return;
     }
     const structure = name === "structure" ? { structure: target() } : {};
+    const key = windowKey(scene, name);
+    wanted = key;
     kernel.ask("window", { scene: scene.key, preset: name, ...structure }).then(({ content: { low, high } }) => {
-      if (view.scene?.key !== scene.key) return;
       if (typeof low !== "number" || typeof high !== "number") throw new Error("The kernel knows no such window.");
-      save("window", [low, high]);
-      windowed = name;
+      if (KEPT.has(name)) windows.set(key, [low, high]);
+      if (view.scene?.key === scene.key && wanted === key) take(name, low, high);
+    }).catch((error: Error) => {
+      if (view.scene?.key === scene.key) fail(error);
+    }).finally(() => {
+      if (wanted === key) wanted = "";
       redraw();
-    }).catch(fail).finally(redraw);
+    });
   };
   const go: PanelActions["go"] = (name, goal) => {
     const { scene, labels, active } = view;
@@ -160,7 +181,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       const axis = AXES[view.active][0];
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
-    step,
+    step(by) {
+      clearTimeout(telling);
+      telling = 0;
+      step(by);
+    },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
       if (!rows.length) return;
@@ -192,6 +217,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     preset,
     dragWindow(low, high) {
       windowed = "custom";
+      wanted = "";
       setWindow(view, low, high);
       redraw();
     },
@@ -255,6 +281,17 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     forgetPreset() {
       windowed = "custom";
+      wanted = "";
+    },
+    renewPreset(isOpen) {
+      const { scene } = view;
+      const name = windowed;
+      if (!scene || !KEPT.has(name)) return;
+      const key = windowKey(scene, name);
+      const known = windows.get(key);
+      if (known) return take(name, ...known);
+      if (model.get("window")) save("window", null); // that of the case before
+      if (isOpen && wanted !== key) preset(name);
     },
     get sent() {
       return sent;
@@ -263,6 +300,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       return moved;
     },
     forgetPoint() {
+      clearTimeout(telling); // which would be of the case before
+      telling = 0;
       sent = null;
       moved = false;
     },

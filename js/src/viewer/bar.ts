@@ -1,5 +1,6 @@
 // The slim bar under the planes: layout, window, how structures are drawn, tools.
 import { h } from "../shared/dom";
+import { roving } from "../shared/roving";
 import { icon } from "./icons";
 import type { Toggle } from "./keys";
 import type { Tool } from "./measure";
@@ -113,6 +114,7 @@ export function bar(actions: BarActions): Bar {
   const pop = h("div", { class: "xp-pop", role: "group", "aria-label": "Display", hidden: true },
     h("label", { class: "xp-pop-row" }, "Outline width", width), ...switches.map(([, el]) => el));
   const open = (is: boolean): void => {
+    if (!is && pop.contains(document.activeElement)) more.focus({ preventScroll: true });
     pop.hidden = !is;
     more.setAttribute("aria-expanded", String(is));
   };
@@ -121,18 +123,25 @@ export function bar(actions: BarActions): Bar {
     if (!event.composedPath().includes(holder)) open(false);
   };
   const holder = h("div", { class: "xp-pop-holder" }, more, pop);
+  holder.addEventListener("focusout", ({ relatedTarget: to }) => {
+    if (to instanceof Node && !holder.contains(to)) open(false);
+  });
   document.addEventListener("pointerdown", outside, true);
 
   const number = (input: HTMLInputElement, value: number): void => {
     if (document.activeElement !== input) input.value = String(Number(value.toPrecision(4)));
   };
+  const segs = h("div", { class: "xp-segs", role: "toolbar", "aria-label": "Layout" }, ...layouts);
+  const row = h("div", { class: "xp-sets xp-tools", role: "toolbar", "aria-label": "Tools" }, ...tools.map(([, el]) => el), copy, holder, help);
+  let stopped = "";
+  const stops = [roving(segs, "button"), roving(row, "button:not(.xp-pop button)")];
   return {
-    el: h("div", { class: "xp-bar", role: "toolbar", "aria-label": "Display of the slices" },
-      h("div", { class: "xp-segs", role: "group", "aria-label": "Layout" }, ...layouts),
+    el: h("div", { class: "xp-bar", role: "group", "aria-label": "Display of the slices" },
+      segs,
       h("div", { class: "xp-sets", role: "group", "aria-label": "Window" }, h("span", { class: "xp-cap" }, "Window"), low, high, presets),
       h("div", { class: "xp-sets", role: "group", "aria-label": "Structures" }, overlay, paint, opacity),
       sets,
-      h("div", { class: "xp-sets xp-tools", role: "group", "aria-label": "Tools" }, ...tools.map(([, el]) => el), copy, holder, help)),
+      row),
     update(state) {
       const { options } = state;
       if (state.window) {
@@ -148,6 +157,9 @@ export function bar(actions: BarActions): Bar {
       press(difference, options.difference);
       for (const [name, el] of switches) press(el, options[name]);
       for (const [name, el] of tools) press(el, name === state.tool);
+      const chosen = `${state.layout} ${state.tool}`;
+      if (chosen !== stopped) for (const group of stops) group.refresh();
+      stopped = chosen;
       paint.value = options.paint;
       opacity.value = String(options.opacity);
       width.value = String(options.width);

@@ -6,7 +6,7 @@ import "./bar.css";
 import "./overlays.css";
 import "./space.css";
 import { errorLine, h, root } from "../shared/dom";
-import { connect } from "../shared/kernel";
+import { connect, isOutdated } from "../shared/kernel";
 import { actions } from "./actions";
 import { bar } from "./bar";
 import { clampVoxel, middle, toVoxel } from "./geometry";
@@ -14,7 +14,7 @@ import { bindKeys, helpCard } from "./keys";
 import { measures } from "./measure";
 import { panel } from "./panel";
 import { bindMosaic, bindPointer, type Pointed } from "./pointer";
-import { inWords, lookUp, readout } from "./readout";
+import { describe, inWords, lookUp, readout } from "./readout";
 import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Scene, type Vec3 } from "./scene";
 import { slices } from "./slices";
 import { spaceTile } from "./space";
@@ -30,7 +30,11 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const kernel = connect(model);
   const view = freshView();
   const drawn = measures();
-  const told = readout();
+  const told = readout(() => {
+    if (!view.scene) return;
+    const words = describe(view, lookUp(view, cuts, view.voxel));
+    for (const t of planes.tiles.values()) t.describe(words);
+  });
   let under: { plane: Plane; voxel: Vec3; x: number; y: number } | null = null;
   let frame = 0;
   let stale = false;
@@ -47,7 +51,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     });
     queueMicrotask(draw);
   };
-  const fail = (error: Error): void => planes.notice(error.message);
+  const fail = (error: Error): void => {
+    if (!isOutdated(error)) planes.notice(error.message);
+  };
   const arrived = (): void => {
     redraw();
     say();
@@ -118,6 +124,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const before = view.scene;
     view.scene = scene;
     // The same case: its window is known by now.
+    act.renewPreset(!cases.isAhead());
     if (scene && scene.key === before?.key) return onWindow();
     under = null;
     cuts.open(scene);
@@ -179,7 +186,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const onLayout = (): void => {
     const layout = model.get("layout_name");
+    const held = document.activeElement;
     planes.setLayout(layout);
+    if (held && planes.el.contains(held) && !held.checkVisibility()) planes.el.focus({ preventScroll: true });
     view.active = PLANES.find((plane) => plane === layout) ?? view.active;
     hover(view.active, null, 0, 0);
     redraw();
@@ -282,7 +291,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     observer.disconnect();
     cancelAnimationFrame(frame);
     closed = true;
-    for (const part of [act, cases, controls, help, space, kernel]) part.dispose();
+    cuts.open(null);
+    for (const part of [act, cases, planes, controls, help, space, kernel]) part.dispose();
     disposeError();
   };
 }

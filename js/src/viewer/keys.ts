@@ -130,17 +130,18 @@ export interface Card {
   dispose(): void;
 }
 
-/** `back` gets the focus when the card closes. */
+/** Whoever opened the card gets the focus when it closes, or else `back`. */
 export function helpCard(back: () => HTMLElement): Card {
   const sections = HELP.map(([title, rows]) =>
     h("section", {}, h("h3", {}, title), h("dl", {}, ...rows.flatMap(([keys, what]) => [h("dt", {}, keys), h("dd", {}, what)]))));
   const shut = h("button", { class: "xp-close", "aria-label": "Close", title: "Close (Esc)" }, "×");
   const el = h("div", { class: "xp-help", role: "dialog", "aria-label": "Keys and mouse", hidden: true, tabindex: -1 },
     h("div", { class: "xp-help-head" }, h("strong", {}, "Keys and mouse"), shut), h("div", { class: "xp-help-body" }, ...sections));
+  let opener: HTMLElement | null = null;
   const close = (): boolean => {
     if (el.hidden) return false;
     el.hidden = true;
-    back().focus({ preventScroll: true });
+    (opener?.checkVisibility() ? opener : back()).focus({ preventScroll: true });
     return true;
   };
   const outside = (event: Event): void => {
@@ -154,6 +155,8 @@ export function helpCard(back: () => HTMLElement): Card {
     el,
     toggle() {
       if (close()) return;
+      const held = document.activeElement;
+      opener = held instanceof HTMLElement && held !== document.body ? held : null;
       el.hidden = false;
       el.focus({ preventScroll: true });
     },

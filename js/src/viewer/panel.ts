@@ -5,7 +5,7 @@ import { about } from "./about";
 import { structureList } from "./list";
 import { picker } from "./picker";
 import { listed, presetBar, presetsOf } from "./presets";
-import { roving } from "./roving";
+import { roving } from "../shared/roving";
 import { isPresent, type Labels, type StructureRow } from "./scene";
 import { bounded, fullName, inWords } from "./words";
 
@@ -124,7 +124,7 @@ export function panel(actions: PanelActions): Panel {
     },
     leave: () => search.focus(),
   });
-  const reading = h("div", { class: "xp-reading xp-n", role: "status" });
+  const reading = h("div", { class: "xp-reading xp-n" });
   const foot = h("div", { class: "xp-panel-foot xp-n" });
   const restyle = (i: number): void => card.update(rows[i]!, colors.get(rows[i]!.name), opacities.get(rows[i]!.name));
 
@@ -238,7 +238,7 @@ export function panel(actions: PanelActions): Panel {
     });
   };
   const tabList = h("div", { class: "xp-panel-tabs", role: "tablist", "aria-label": "Beside the slices" }, ...tabs);
-  roving(tabList, "[role=tab]", choose).refresh();
+  roving(tabList, "[role=tab]", { chosen: choose }).refresh();
   const el = h("div", { class: "xp-panel" }, tabList, structures, facts, card.el);
   // Keys pressed in the list are meant for the list, not for the slices or the notebook.
   el.addEventListener("keydown", (event) => event.stopPropagation());

@@ -1,6 +1,6 @@
 // Which structures are listed: presets by presence, side and body system, and the search.
 import { h } from "../shared/dom";
-import { roving } from "./roving";
+import { roving } from "../shared/roving";
 import { isPresent, type StructureRow } from "./scene";
 import { bounded, haystack } from "./words";
 

@@ -1,6 +1,6 @@
 // What is under the cursor: a card beside it, a line under the picture, and words for a screen reader.
 import { h } from "../shared/dom";
-import type { Ids, Rgb, Values } from "./composite";
+import type { Ids, Look, Rgb, Values } from "./composite";
 import { AXES, millimetres, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Layer } from "./intake";
@@ -57,6 +57,12 @@ export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
 const nameOf = (labels: Labels, row: number): string => labels.structures[row]!.name.replaceAll("_", " ");
 const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
 
+/** What is at the crosshair, for who does not see the picture. */
+export function describe(view: View, found: Found | null): string {
+  const names = (found?.rows ?? []).map((row) => nameOf(view.labels!, row));
+  return ` of ${view.scene!.case}. At the crosshair: ${names.join(", ") || "no structure"}${found?.value ? `, value ${found.value}` : ""}`;
+}
+
 /** All of it in one line; `plane` is the one that was touched last. */
 export function inWords(view: View, found: Found, plane: Plane, compare: string, measurements: readonly string[]): string {
   const scene = view.scene!;
@@ -86,12 +92,14 @@ export interface Readout {
   point(view: View, found: Found | null, compare: string, x: number, y: number): void;
 }
 
-export function readout(): Readout {
+/** `rested` is called when a screen reader is told, once the hand rests. */
+export function readout(rested: () => void): Readout {
   const card = h("div", { class: "xp-card", hidden: true, "aria-hidden": "true" });
   const line = h("div", { class: "xp-said xp-n", "aria-hidden": "true" });
   const heard = h("div", { class: "xp-heard", role: "status", "aria-live": "polite" });
   let later = 0;
   let carded = "";
+  let looked: Look | null = null;
 
   const chips = (view: View, rows: number[], prefix: string): HTMLElement[] => {
     const more = rows.length - MOST_NAMES;
@@ -120,14 +128,17 @@ export function readout(): Readout {
       put(line, text);
       line.title = text;
       clearTimeout(later);
-      later = window.setTimeout(() => put(heard, text), HEARD_AFTER_MS);
+      later = window.setTimeout(() => {
+        put(heard, text);
+        rested();
+      }, HEARD_AFTER_MS);
     },
     point(view, found, compare, x, y) {
       card.hidden = found === null;
       if (!found) return;
-      const key = JSON.stringify([found, view.scene!.key]);
-      if (key !== carded) fill(view, found, compare);
-      carded = key;
+      const key = JSON.stringify([found, view.scene!.key, view.labels?.content, compare]);
+      if (key !== carded || view.look !== looked) fill(view, found, compare);
+      [carded, looked] = [key, view.look];
       const box = card.parentElement!.getBoundingClientRect();
       const [left, top] = [x - box.left, y - box.top];
       const [width, height] = [card.offsetWidth, card.offsetHeight];

@@ -33,6 +33,8 @@ export interface Tile {
   /** The windowed slice, whether the tile is seen or not. */
   picture(frame: Frame): HTMLCanvasElement | null;
   clear(): void;
+  /** Tell what is seen beside the slice's number, until the next slice. */
+  describe(text: string): void;
   /** Voxel under a point of the canvas, in CSS pixels; not rounded, not clamped. */
   voxelAt(x: number, y: number): Vec3 | null;
 }
@@ -60,7 +62,7 @@ export function tile(plane: Plane): Tile {
   const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
   const late = h("span", { class: "xp-late", hidden: true }, "loading");
   const slider = h("input", { class: "xp-slider", type: "range", min: 0, step: 1, max: 0, "aria-orientation": "vertical", "aria-label": `${title} slice` });
-  const maximise = h("button", { class: "xp-max", "aria-label": `${title}: one or all`, title: "One or all (double click)" });
+  const maximise = h("button", { class: "xp-max", "aria-label": `${title}: one or all`, tabindex: -1, title: "One or all (double click)" });
   const el = h("div", { class: `xp-tile xp-plane-${plane}` },
     canvas, h("span", { class: "xp-tl" }, title, case_), note, place_, bar, late, ...letters, slider, maximise);
 
@@ -76,6 +78,11 @@ export function tile(plane: Plane): Tile {
   let captioned: readonly unknown[] = [];
   let waiting = 0;
   let sliding = 0;
+
+  let spoken = "";
+  let about = "";
+  /** What a screen reader is told of the picture. */
+  const name = (): void => canvas.setAttribute("aria-label", spoken ? `${title} slice ${spoken}${about}` : title);
 
   const setLate = (is: boolean): void => {
     if (!is) {
@@ -128,7 +135,9 @@ export function tile(plane: Plane): Tile {
   const slide = (scene: Scene, index: number, words: string): void => {
     slider.max = String(scene.shape[w]! - 1);
     slider.value = String(index);
-    slider.disabled = scene.shape[w] === 1;
+    const only = scene.shape[w] === 1;
+    if (only && slider.matches(":focus")) el.parentElement?.focus({ preventScroll: true });
+    slider.disabled = only;
     slider.setAttribute("aria-valuetext", words);
   };
   const caption = (frame: Frame, p: Placement, width: number): void => {
@@ -143,7 +152,9 @@ export function tile(plane: Plane): Tile {
     put(note, gridNote(scene));
     const words = `${index + 1} of ${scene.shape[w]} · ${mm} mm`;
     put(place_, words);
-    canvas.setAttribute("aria-label", `${title} slice ${words}`);
+    if (words !== spoken) about = "";
+    spoken = words;
+    name();
     clearTimeout(sliding);
     if (el.matches(":hover, :focus-within") || slider.max !== String(scene.shape[w]! - 1)) slide(scene, index, words);
     else sliding = window.setTimeout(slide, REST_MS, scene, index, words);
@@ -218,8 +229,15 @@ export function tile(plane: Plane): Tile {
       painted = drawn = captioned = [];
       setLate(false);
       clearTimeout(sliding);
+      spoken = about = "";
+      name();
+      Object.assign(slider, { max: "0", value: "0", disabled: true });
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
+    },
+    describe(text) {
+      about = text;
+      name();
     },
     voxelAt(x, y) {
       if (!placement || !shown) return null;
