@@ -151,11 +151,6 @@ class Cohort:
         found: pd.DataFrame = tables.structures.iloc[rows[tables.mask_sets[rows] == mask_set]]
         return found
 
-    @property
-    def keep(self) -> NDArray[np.bool_]:
-        """Which rows of the whole table are in the cohort; shape (cases of the data set,)."""
-        return self._keep
-
     def where(self, *clauses: Clause) -> "Cohort":
         """Return the cases that fulfil all clauses.
 

@@ -14,11 +14,8 @@ from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.grid import closest_ras as closest_ras
 from explorer.kernel import scan
-from explorer.labels import Box as Box
-from explorer.labels import LabelBuilder as LabelBuilder
+from explorer.labels import Box, LabelBuilder, Mask, slabs
 from explorer.labels import Labels as Labels
-from explorer.labels import Mask as Mask
-from explorer.labels import slabs
 from explorer.nifti import Nifti, parse, scan_mask
 
 _VIEW_VOXELS = 2**24
@@ -81,10 +78,9 @@ def read_image(case: Case, *, digest: bool = False) -> Volume:
         )
     data = case.read(case.image)
     nifti = parse(data, case.image)
-    i, j, k = nifti.voxels.shape
     return Volume(
         nifti.voxels,
-        Grid((i, j, k), nifti.affine),
+        _grid(nifti),
         nifti.slope,
         nifti.inter,
         _digest(data) if digest else "",
@@ -131,8 +127,7 @@ class MaskReader:
             mask = Mask(name, scanned.scan.box, scanned.scan, (), scanned.dtype, scanned.findings)
         else:
             nifti = parse(data, path)
-            i, j, k = nifti.voxels.shape
-            self._check_grid(Grid((i, j, k), nifti.affine), path)
+            self._check_grid(_grid(nifti), path)
             mask = _mask(name, nifti)
         if mask.box is None:
             self._empty[key] = data, mask
@@ -184,11 +179,9 @@ def masks_grid(case: Case, mask_set: str = REFERENCE) -> Grid | None:
     """Return the grid of the first readable mask of a case, for want of an image."""
     for path in case.masks(mask_set).values():
         try:
-            nifti = parse(case.read(path, mask_set), path)
+            return _grid(parse(case.read(path, mask_set), path))
         except VolumeError:
             continue
-        i, j, k = nifti.voxels.shape
-        return Grid((i, j, k), nifti.affine)
     return None
 
 
@@ -223,6 +216,11 @@ def read_masks(
         except VolumeError as error:
             problems[name] = str(error)
     return builder.labels(problems)
+
+
+def _grid(nifti: Nifti) -> Grid:
+    i, j, k = nifti.voxels.shape
+    return Grid((i, j, k), nifti.affine)
 
 
 def _digest(data: bytes) -> str:

@@ -5,7 +5,6 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import traitlets
@@ -275,26 +274,6 @@ class CaseTable(View):
         writer.writerow([column["name"] for column in columns])
         writer.writerows(zip(*[_cells(part, column["name"]) for column in columns], strict=True))
         return {"name": "cases.csv"}, [out.getvalue().encode("utf-8-sig")]
-
-
-class CaseBrowser(widgets.HBox):
-    """Facets and table side by side, to stand alone in a cell.
-
-    Parameters
-    ----------
-    selection
-        What both show and change.
-    height
-        As CSS.
-    """
-
-    def __init__(self, selection: Selection, *, height: str = "520px") -> None:
-        self.facets = Facets(selection)
-        self.table = CaseTable(selection)
-        self.facets.layout = widgets.Layout(width="248px", height="100%", flex="none")
-        self.table.layout = widgets.Layout(width="auto", height="100%", flex="1 1 0")
-        super().__init__([self.facets, self.table], layout=widgets.Layout(height=height))
-        self.add_class("xp-browser")
 
 
 def _values(counts: Any, all_counts: Any, chosen: tuple[str | None, ...]) -> list[dict[str, Any]]:  # noqa: ANN401

@@ -46,9 +46,6 @@ class Shelf:
         self.budget_bytes = budget_bytes
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._pictures)
-
     def __contains__(self, case: str) -> bool:
         return case in self._pictures
 

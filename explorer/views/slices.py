@@ -3,8 +3,8 @@
 A case is turned to its closest RAS+ axes (a view, nothing is copied), so that a slice has rows and
 columns of x, y or z whatever the file's axes. Slices go out in the 8 or 16 bits in which most
 files are stored, so the browser knows the exact value of each pixel and can window by itself.
-For a far browser they are packed: values as differences of neighbours, which deflate makes a third
-smaller than the values themselves, ten times faster.
+For a far browser they are packed: values as differences of neighbours, which deflate makes smaller
+than the values themselves, in less time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.views.overlay import PLANES as PLANES
-from explorer.views.picture import LAYERS, thin
-from explorer.views.picture import Picture as Picture
-from explorer.views.picture import picture as picture
+from explorer.views.picture import LAYERS, Picture, thin
 
 Answer = tuple[dict[str, Any], list[memoryview | bytes]]
 """JSON fields and binary buffers."""
