@@ -2,8 +2,8 @@
 
 nibabel interprets the header; the voxels are read straight from the decompressed bytes. These are
 decompressed once, never further than the header says they go, and always to the trailer with its
-CRC and length. libdeflate does it for whole members of known size; ISA-L, which streams, reads the
-header and all that is out of the ordinary.
+CRC and length. ISA-L, which streams, gives a usual mask piece by piece to the scan, and reads headers
+and all that is out of the ordinary; libdeflate does other whole members of known size, such as images.
 
 What follows the gzip data: zeros are padding, which gzip itself ignores; another member continues
 the file (RFC 1952); anything else is reported and left unread. More voxel bytes than the header
