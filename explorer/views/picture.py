@@ -102,6 +102,16 @@ class Picture:
         return self.overlays.get(self.compare) if self.compare else None
 
     @property
+    def ids(self) -> NDArray[Any] | None:
+        """Set of structures of each voxel, as far as masks are read; shape (x, y, z)."""
+        return None if self.labels is None else self.labels.ids
+
+    @property
+    def sets(self) -> tuple[tuple[str, ...], ...]:
+        """What is in each set."""
+        return ((),) if self.labels is None else self.labels.sets
+
+    @property
     def shown(self) -> list[Overlay]:
         """The masks of the one or two layers, as far as they are there."""
         return [overlay for overlay in (self.labels, self.other) if overlay is not None]

@@ -127,9 +127,9 @@ def test_a_click_on_a_surface_goes_there(opened: Opened, orientation: str):
     assert point is not None
     picture = bridge.view._picture
     assert picture is not None
-    assert picture.labels is not None
+    assert picture.ids is not None
     i, j, k = (round(v) for v in picture.grid.to_voxel(point))
-    assert "liver" in picture.labels.sets[picture.labels.ids[i, j, k]]
+    assert "liver" in picture.sets[picture.ids[i, j, k]]
 
 
 def test_the_structure_under_the_mouse_is_marked_in_the_list(opened: Opened):
