@@ -54,6 +54,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const chart = el.closest(".xp-dashboard")?.querySelector(".js-plotly-plot");
     const { kind, note: words } = model.get("state");
     chart?.setAttribute("role", "img");
+    for (const part of chart?.children ?? []) part.setAttribute("aria-hidden", "true");
     chart?.setAttribute("aria-label", `Chart: ${kind ?? ""}. ${words ?? ""}`);
   };
   const show = (): void => {

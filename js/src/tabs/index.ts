@@ -17,7 +17,7 @@ interface State {
 
 function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
   root(el, "tabs", "Below the viewer");
-  const list = h("div", { role: "tablist", class: "xp-tablist" });
+  const list = h("div", { role: "tablist", class: "xp-tablist", "aria-label": "Cases and charts" });
 
   const choose = (name: string): void => {
     model.set("chosen", name);
