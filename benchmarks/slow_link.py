@@ -5,6 +5,7 @@ A relay of TCP, so that it holds for websockets too, over which a notebook's ker
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -36,32 +37,31 @@ class SlowLink:
     port: int = 0
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
         started = threading.Event()
 
         async def serve() -> None:
+            self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
             server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
             self.port = server.sockets[0].getsockname()[1]
             started.set()
+            await self._done.wait()
+            server.close()
 
-        self._loop.create_task(serve())
-        self._thread = threading.Thread(target=self._loop.run_forever, name="slow-link", daemon=True)
+        # At the end `run` cancels what is still relayed, and waits for it.
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve()), name="slow-link", daemon=True)
         self._thread.start()
         started.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
-        def stop() -> None:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.call_later(0.1, self._loop.stop)
-
-        self._loop.call_soon_threadsafe(stop)
+        self._loop.call_soon_threadsafe(self._done.set)
         self._thread.join()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        await asyncio.gather(self._relay(reader, there_writer), self._relay(there_reader, writer))
+        # Streams log a connection that was cancelled as an error.
+        with suppress(asyncio.CancelledError):
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            await asyncio.gather(self._relay(reader, there_writer), self._relay(there_reader, writer))
 
     async def _relay(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Send on what comes, each chunk when the line before it is free and its way is done."""

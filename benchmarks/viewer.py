@@ -35,6 +35,7 @@ from viewer_figures import (
     percentile,
     press_for_case,
     received,
+    waited_for,
 )
 
 SHAPE = (320, 260, 80)
@@ -208,7 +209,9 @@ def measure_page(browser: Browser, address: str, ids: list[str], table: Table) -
             acts = [lambda key=key: page.keyboard.press(key), lambda key=back: page.keyboard.press(key)] * 3
             found = latencies(page, "keydown", AXIAL, acts, 150, 400)
             table.line(f"{name}, p95 of {len(found)}", percentile(found, 95), "ms", 16)
-            table.line(f"{name}, bytes", received(page, lambda key=key: page.keyboard.press(key)), "B", 0)
+            table.line(f"{name}, bytes until then", waited_for(page), "B", 0)
+            told = received(page, lambda key=key: page.keyboard.press(key))
+            table.line(f"{name}, bytes once Python has been told", told, "B")
             for _ in range(2 if key == "o" else 1):  # back to how it was
                 page.keyboard.press(key)
         hover(page, table)
@@ -235,7 +238,7 @@ def hover(page: Page, table: Table) -> None:
         )
     else:
         table.note("hovering over the list changed nothing in the slice")
-    table.line("hover, bytes", received(page, acts[0]), "B", 0)
+    table.line("hover, bytes in all", received(page, acts[0]), "B", 0)
     colour = page.locator(".xp-panel input[type=color]")
     if not colour.count():
         table.note("no colour to change in the page")
@@ -248,6 +251,7 @@ def hover(page: Page, table: Table) -> None:
     seen = [ms for ms in latencies(page, "input", AXIAL, acts, 200, 400) if ms < 200]
     if seen:
         table.line(f"colour, p95 of {len(seen)} that are in the slice", percentile(seen, 95), "ms", 16)
+        table.line("colour, bytes until then", waited_for(page), "B", 0)
 
 
 def changes(page: Page, table: Table) -> None:

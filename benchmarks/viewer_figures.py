@@ -67,6 +67,7 @@ INIT = """
   /** Measure from each event of a kind, as it has gone through the page, to a change of a canvas. */
   window.record = (kind, css, limit) => {
     window.records = [];
+    window.waitedFor = 0;
     let before = window.look(css).slice();
     const heard = (event) => {
       const start = performance.now();
@@ -78,6 +79,8 @@ INIT = """
         const ms = await window.until(() => !window.same(window.look(css), before), limit, start);
         before = window.look(css).slice();
         window.records.push(ms);
+        const come = window.frames_.filter(([at]) => at >= start && at <= start + (ms ?? limit));
+        window.waitedFor += come.reduce((sum, [, n]) => sum + n, 0);
       }, { once: true });
     };
     window.addEventListener(kind, heard, { passive: true, capture: true });
@@ -152,6 +155,11 @@ def latencies(
     page.wait_for_timeout(limit_ms)
     found = page.evaluate("window.stopRecording()")
     return [limit_ms if ms is None else ms for ms in found]
+
+
+def waited_for(page: Page) -> int:
+    """Return the bytes that came between the events of the last `latencies` and their pictures."""
+    return int(page.evaluate("window.waitedFor"))
 
 
 def received(page: Page, act: Callable[[], object], wait_ms: int = 600) -> int:

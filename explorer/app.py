@@ -11,7 +11,6 @@ import ipywidgets as widgets
 
 from explorer.cohort import Cohort
 from explorer.dataset import Dataset, open_dataset
-from explorer.errors import ExplorerError
 from explorer.index import Index, Progress, iter_build, open_index, so_far
 from explorer.selection import Selection
 from explorer.store import default_store
@@ -137,9 +136,10 @@ class Explorer(widgets.Box):
                         # Of a large index reading it takes a while: a twentieth of the time at most.
                         refresh = monotonic() + max(_REFRESH_SECONDS, 20 * (monotonic() - start))
             later(self._take, open_index(self.store))
-        except ExplorerError as error:
+        except Exception as error:  # noqa: BLE001 - in a thread nobody else would tell of it
             later(self.header.show_error, error)
-        later(self._show_progress, None)
+        finally:
+            later(self._show_progress, None)
 
     def _show_progress(self, step: Progress | None) -> None:
         if step is None:

@@ -45,8 +45,26 @@ class Group(click.Group):
             ctx.exit(1)
 
 
+def _tell_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from explorer.kernel import is_compiled
+
+    why = "EXPLORER_NO_KERNEL is set, or there was no C compiler when it was installed"
+    how = "by compiled code" if is_compiled() else f"by numpy, at about half the speed: {why}"
+    click.echo(f"explorer, version {__version__}\nMasks are measured {how}.")
+    context.exit()
+
+
 @click.group(cls=Group, epilog=EXIT_CODES)
-@click.version_option(__version__, prog_name="explorer")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version, and whether masks are measured by compiled code.",
+)
 def main() -> None:
     """Look into medical segmentation data sets.
 

@@ -45,8 +45,8 @@ def components_26(inside: NDArray[np.bool_]) -> tuple[int, int]:
 def _label(inside: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]:
     """Return the pieces, numbered from 1, and the voxels of each."""
     i, j, k = inside.shape
-    if inside.size < _BORDERED_VOXELS:
-        # cc3d makes too little room for two ends of a line of three voxels, and raises.
+    if 1 in inside.shape or inside.size < _BORDERED_VOXELS:
+        # For some of these cc3d makes too little room, and raises: for the two ends of a line of three.
         inside = np.pad(inside, (0, 1))
     packed = np.asfortranarray(inside)
     if not packed.flags.writeable:  # which cc3d asks for, though it does not write

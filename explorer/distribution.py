@@ -106,10 +106,10 @@ def _count(chunks: Chunks, dtype: np.dtype[Any]) -> Counted:
 
 def _signed(present: NDArray[np.int64], counts: NDArray[np.int64], dtype: np.dtype[Any]) -> Counted:
     """Return values as what they are, ascending, and how often each occurs."""
-    if dtype.kind == "i":
+    bits = 8 * dtype.itemsize
+    if dtype.kind == "i" and present.size and present[-1] >= 2 ** (bits - 1):
         # Negative values follow the others when their bits are read as an unsigned number.
-        bits = 8 * dtype.itemsize
-        split = int(np.searchsorted(present, 2 ** (bits - 1)))
+        split = int(present.searchsorted(2 ** (bits - 1)))
         present = np.concatenate([present[split:] - 2**bits, present[:split]])
         counts = np.concatenate([counts[split:], counts[:split]])
     return present, counts
@@ -126,19 +126,23 @@ def _of_levels(
     with np.errstate(over="ignore", invalid="ignore"):
         values = levels * slope + inter
     ok = np.isfinite(values)
-    nonfinite = int(counts[~ok].sum())
-    values, counts = values[ok], counts[ok]
+    nonfinite = 0
+    if not ok.all():
+        nonfinite = int(counts[~ok].sum())
+        values, counts = values[ok], counts[ok]
     if slope < 0:
         values, counts = values[::-1], counts[::-1]
-    total = int(counts.sum())
-    zeros = int(counts[values == 0].sum())
+    at_zero = values == 0
+    weights = counts.astype(np.float64)
+    total, zeros = int(counts.sum()), int(counts[at_zero].sum())
     if not total:
         return _nothing(which, nonfinite)
-    mean = float(values @ counts) / total
-    sd = float(np.sqrt((values - mean) ** 2 @ counts / total))
-    ends = np.cumsum(np.where(values == 0, 0, counts) if nonzero else counts)
+    mean = float(values @ weights) / total
+    off = values - mean
+    sd = float(np.sqrt((off * off) @ weights / total))
+    ends = (counts * ~at_zero if nonzero else counts).cumsum()
     ranks, place = _ranks(which, int(ends[-1]))
-    found = values[np.searchsorted(ends, ranks, side="right")] if ranks else np.zeros(0)
+    found = np.asarray(values[ends.searchsorted(ranks, side="right")] if ranks else [], np.float64)
     return Distribution(
         total, zeros, nonfinite, float(values[0]), float(values[-1]), mean, sd, _between(found, place)
     )

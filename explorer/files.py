@@ -120,7 +120,7 @@ class Files:
         try:
             return self.place.read(self._full(path))
         except FileNotFoundError as error:
-            raise VolumeError(f"No file {path!r} in {self.location}.") from error
+            raise VolumeError(f"No file {path!r} in {self.location}: see that it is still there.") from error
         except OSError as error:
             raise VolumeError(f"Cannot read {path!r} in {self.location}: {error}.") from error
         except DatasetError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from explorer.dataset import Case
-from explorer.errors import ExplorerError, VolumeError
+from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.measure import Measures, measure_case
@@ -32,15 +32,15 @@ def measure_files(case: Case, signature: str) -> Measures:
     try:
         image = read_image(case, digest=True)
         grid = image.grid
-    except VolumeError as error:
-        findings.append(Finding(error.kind, str(error)))
+    except Exception as error:  # noqa: BLE001 - whatever a file does, the other cases are measured
+        findings.append(_told(error))
     try:
         names, sizes = list(case.masks()), case.sizes()
         if grid is None:
             grid = masks_grid(case)
         found = measure_case(image, grid, iter_masks(case, grid))
-    except (ExplorerError, ArithmeticError, ValueError, MemoryError) as error:
-        findings.append(Finding("not_measured", f"Not measured: {type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001 - as above
+        findings.append(_told(error))
         rows = [{"mask_set": "reference", "structure": name, "status": "unreadable"} for name in names]
         found = Measures({}, rows, [], [])
     findings = [replace(finding, case=case.id) for finding in (*findings, *found.findings)]
@@ -58,3 +58,9 @@ def measure_files(case: Case, signature: str) -> Measures:
         [{**overlap, "case": case.id} for overlap in found.overlaps],
         findings,
     )
+
+
+def _told(error: Exception) -> Finding:
+    if isinstance(error, VolumeError):
+        return Finding(error.kind, str(error))
+    return Finding("not_measured", f"Not measured: {type(error).__name__}: {error}")

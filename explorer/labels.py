@@ -21,6 +21,9 @@ from explorer.kernel import Runs, Scan, levels, paint, renumber
 Box = tuple[slice, slice, slice]
 """A bounding box in voxels, half open."""
 
+MOST_SETS = 2**16
+"""As many as ids of two bytes can name."""
+
 SLAB_VOXELS = 2**18
 """Voxels that are worked on at a time, so that what is made of them stays in the cache."""
 
@@ -109,7 +112,8 @@ class LabelBuilder:
         self._names: list[str] = []
 
     def add(self, mask: Mask) -> None:
-        """Add a mask; raises `VolumeError` when there are more than 65,535 distinct overlaps."""
+        """Add a mask; where there would be more than `MOST_SETS`, add nothing and raise `VolumeError`."""
+        self._check_room(mask)
         self._names.append(mask.name)
         if mask.box is None:
             return
@@ -123,6 +127,20 @@ class LabelBuilder:
                 inside = np.ascontiguousarray(mask.inside[:, :, planes].T)
             with self.changing:
                 self._add(mask.name, where, inside)
+
+    def _check_room(self, mask: Mask) -> None:
+        if mask.box is None or 2 * len(self._sets) <= MOST_SETS:  # a mask can no more than double them
+            return
+        i, j, k = mask.box
+        met = np.zeros(len(self._sets), np.bool_)
+        for planes in slabs(mask.inside.shape):
+            part = self._ids[i, j, k.start + planes.start : k.start + planes.stop]
+            met[part[mask.inside[:, :, planes]]] = True
+        if len(self._sets) + np.count_nonzero(met) > MOST_SETS:
+            raise VolumeError(
+                f"{mask.name}: with it there are more than {MOST_SETS - 1:,} different overlaps of masks.",
+                "not_measured",
+            )
 
     def _add(self, name: str, where: Box, inside: NDArray[np.bool_] | Runs) -> None:
         """Add a slab of a mask: its runs, or its voxels, axes k, j, i."""
@@ -208,8 +226,6 @@ class LabelBuilder:
     def _move(self, old: int, members: tuple[str, ...], voxels: int) -> int:
         """Count voxels as of another set; returns its id."""
         if members not in self._id_of:
-            if len(self._sets) > 65_535:
-                raise VolumeError("More than 65,535 different overlaps of masks in one case.", "not_measured")
             self._id_of[members] = len(self._sets)
             self._sets.append(members)
             self._voxels.append(0)

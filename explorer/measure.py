@@ -6,7 +6,7 @@ made of them does not grow with the image; nor is anything cast to another type 
 in until it is counted.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,8 @@ from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import OPPOSITE, Grid
 from explorer.kernel import levels, pieces
-from explorer.labels import Box, LabelBuilder, Mask, slabs
+from explorer.labels import Box, Mask, slabs
+from explorer.overlaps import OverlapCounter, Shared
 from explorer.volume import Volume
 
 Row = dict[str, Any]
@@ -31,6 +32,9 @@ INTENSITY_PERCENTILES = (1, 50, 99)
 
 STRUCTURE_PERCENTILES = (5, 50, 95)
 """Of the finite values inside a mask."""
+
+MOST_RUNS_AHEAD = 2**19
+"""Of masks that are read before the first one is measured; 6 MB."""
 
 _AXES = "ijk"
 
@@ -83,13 +87,13 @@ def measure_case(
         Volumes in ml, positions in RAS+ mm, intensities in the image's scaled values. Rows of
         masks that cannot be used have the status ``unreadable`` and NaN, never 0.
     """
-    builder = LabelBuilder(grid.shape) if grid else None
+    overlaps = OverlapCounter(grid.shape) if grid else None
     findings: list[Finding] = []
     odd: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     rows: list[Row] = []
-    for name, mask in masks:
+    for name, mask in _read_ahead(masks):
         row: Row = {"mask_set": mask_set, "structure": name}
-        if isinstance(mask, VolumeError) or grid is None or builder is None:
+        if isinstance(mask, VolumeError) or grid is None or overlaps is None:
             rows.append(row | {"status": "unreadable"})
             if isinstance(mask, VolumeError):
                 findings.append(Finding(mask.kind, str(mask), structure=name))
@@ -104,19 +108,18 @@ def measure_case(
             odd[finding.kind, finding.what].append(name)
         try:
             measured = measure_mask(mask, grid, image)
-            builder.add(mask)
+            overlaps.add(mask)
             rows.append(row | {"mask_dtype": mask.dtype} | measured)
-        except (ArithmeticError, ValueError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a mask does, the others are measured
             rows.append(row | {"status": "unreadable"})
             what = f"{name}: not measured: {type(error).__name__}: {error}"
             findings.append(Finding("not_measured", what, structure=name))
         del mask  # before the next one is read
-    overlap = builder.overlap_voxels() if builder else {}
+    shared = overlaps.shared() if overlaps else Shared({}, {})
     for row in rows:
         if row["status"] != "unreadable":
-            row["overlap_voxels"] = overlap[row["structure"]]
+            row["overlap_voxels"] = shared.of_structures[row["structure"]]
     present = sum(row["status"] in ("complete", "cut_off") for row in rows)
-    pairs = builder.overlaps().items() if builder else ()
     case: Row = {**_geometry(grid), "structures_present": present}
     if image is not None:
         case |= _intensity(image)
@@ -127,9 +130,34 @@ def measure_case(
     return Measures(
         case,
         rows,
-        [{"mask_set": mask_set, "structure": a, "other": b, "voxels": n} for (a, b), n in pairs],
+        [
+            {"mask_set": mask_set, "structure": a, "other": b, "voxels": n}
+            for (a, b), n in shared.of_pairs.items()
+        ],
         findings + _told_once(odd),
     )
+
+
+def _read_ahead(masks: Iterable[tuple[str, Mask | VolumeError]]) -> Iterator[tuple[str, Mask | VolumeError]]:
+    """Have several masks read before the first of them is measured, while no voxels but only runs are kept.
+
+    Reading a mask drives all else out of the processor's caches; measuring several in a row finds its
+    code and tables there.
+    """
+    group: deque[tuple[str, Mask | VolumeError]] = deque()
+    runs = 0
+    for name, mask in masks:
+        group.append((name, mask))
+        held = isinstance(mask, Mask) and mask.box is not None and mask.scan is None
+        if isinstance(mask, Mask) and mask.scan:
+            runs += len(mask.scan.runs.rows)
+        del mask  # which the caller drops before it asks for the next one
+        if held or runs > MOST_RUNS_AHEAD:
+            while group:
+                yield group.popleft()
+            runs = 0
+    while group:
+        yield group.popleft()
 
 
 def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:

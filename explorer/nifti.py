@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count, islice
 from typing import Any
 
 import nibabel as nib
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
 from explorer.findings import Finding
-from explorer.kernel import Scan, is_compiled, repeats, scan
+from explorer.kernel import Scan, begins_anew, is_compiled, scan
 
 MAX_BYTES = 24 * 2**30
 """A header that asks for more is refused; the largest published scan needs 2.2 GB."""
@@ -38,7 +39,10 @@ _GZIP = b"\x1f\x8b"
 _DEFLATED, _NAMED = 8, 8  # the method of gzip, and the flag that a name follows
 _MAX_RATIO = 1_040  # of deflate, rounded up
 _HEAD_BYTES = 540
+_HEAD_PIECES = 100
 _PIECE = 2**16
+_AGAIN = "Write the file again with the tool that made it."
+_SMALL_MEMBERS = 1_000  # each takes as long as some kilobytes do
 _KINDS = "buif"
 _HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 
@@ -158,7 +162,7 @@ def scan_mask(data: bytes) -> ScannedMask | None:
         ):
             return None
         found = scan(_pieces(first, member), header.shape, skipped=header.start)
-    except (VolumeError, igzip_lib.IsalError):  # type: ignore[misc] # its stub says it is a variable
+    except (VolumeError, MemoryError, igzip_lib.IsalError):  # type: ignore[misc] # its stub says it is a variable
         return None
     if not found or member.unused_data != struct.pack("<II", found.crc, header.end % 2**32):
         return None
@@ -173,11 +177,7 @@ def _pieces(first: bytes, member: igzip_lib.IgzipDecompressor) -> Iterator[bytes
 
 def _parse(data: bytes) -> Nifti:
     zipped = data[:2] == _GZIP
-    # A header comes out of the first piece, unless the file was made to be odd.
-    head = _head(data[:_PIECE]) if zipped else data[:_HEAD_BYTES]
-    if zipped and len(head) < _HEAD_BYTES < len(data) - _PIECE:
-        head = _head(data)
-    header = _read_header(head)
+    header = _read_header(_head(data) if zipped else data[:_HEAD_BYTES])
     findings = header.findings
     body: bytes | NDArray[np.uint8] | bytearray = data
     if zipped:
@@ -212,9 +212,9 @@ def _inflate(data: bytes, size: int) -> tuple[bytearray | NDArray[np.uint8], int
             "truncated",
         )
     # libdeflate does not tell where a member ends. It ends with the file when the file ends with
-    # the member's length, and no second one of the same origin, and so perhaps length, begins.
+    # the member's length, and no second one, perhaps of the same length, begins.
     ends = int.from_bytes(data[-4:], "little") == size % 2**32
-    if ends and not repeats(data, 10):
+    if ends and not begins_anew(data):
         with suppress(DeflateError):
             body: bytearray = gzip_decompress(data, size)
             if len(body) == size:
@@ -226,12 +226,40 @@ def _gunzip(data: bytes, size: int) -> tuple[NDArray[np.uint8], int]:
     """Decompress piece by piece, member by member: slower, but it tells what is wrong."""
     body = np.empty(size, np.uint8)
     filled = at = 0
-    while data[at : at + 2] == _GZIP:
+    for part, at in _members(data, 2**22):  # noqa: B007 - where the last one ends
+        if filled + len(part) > size:
+            raise _too_long(size)
+        body[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+        filled += len(part)
+    return body[:filled], len(data[at:].lstrip(b"\0"))
+
+
+def _head(data: bytes) -> bytes:
+    """Decompress what a header needs, which lies in the first pieces unless the file was made to be odd."""
+    head = b""
+    for part, _ in islice(_members(data, _HEAD_BYTES), _HEAD_PIECES):
+        head += part
+        if len(head) >= _HEAD_BYTES:
+            break
+    return head[:_HEAD_BYTES]
+
+
+def _members(data: bytes, most: int) -> Iterator[tuple[bytes, int]]:
+    """Yield what members hold, in parts of at most so many bytes, and where the data go on after each."""
+    at = done = 0
+    for number in count():
+        if data[at : at + 2] != _GZIP:
+            return
+        if number > _SMALL_MEMBERS + done // 2**10:
+            raise VolumeError(
+                f"more than {_SMALL_MEMBERS:,} gzip members that hold hardly anything. Fetch the file again.",
+                "gzip_damaged",
+            )
         member = isal_zlib.decompressobj(wbits=31)
         while not member.eof:
             piece = data[at : at + _PIECE]
             try:
-                part = member.decompress(piece, min(size - filled, 2**22) + 1)
+                part = member.decompress(piece, most)
             except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub says it is a variable
                 raise VolumeError(
                     f"damaged gzip data ({error}). Fetch the file again.", "gzip_damaged"
@@ -240,29 +268,13 @@ def _gunzip(data: bytes, size: int) -> tuple[NDArray[np.uint8], int]:
                 raise VolumeError(
                     "the gzip data end too early: the file is cut short. Fetch it again.", "truncated"
                 )
-            if filled + len(part) > size:
-                raise _too_long(size)
-            body[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
-            filled += len(part)
+            done += len(part)
             at += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
-    return body[:filled], len(data[at:].lstrip(b"\0"))
-
-
-def _head(data: bytes) -> bytes:
-    """Decompress what a header needs."""
-    member = isal_zlib.decompressobj(wbits=31)
-    try:
-        head: bytes = member.decompress(data, _HEAD_BYTES)
-    except igzip_lib.IsalError as error:  # type: ignore[misc] # its stub says it is a variable
-        raise VolumeError(f"damaged gzip data ({error}). Fetch the file again.", "gzip_damaged") from error
-    while member.eof and len(head) < _HEAD_BYTES and member.unused_data[:2] == _GZIP:
-        data, member = member.unused_data, isal_zlib.decompressobj(wbits=31)
-        head += member.decompress(data, _HEAD_BYTES - len(head))
-    return head
+            yield part, at
 
 
 def _too_long(size: int) -> VolumeError:
-    return VolumeError(f"holds more than the {size:,} bytes that its header declares.", "too_long")
+    return VolumeError(f"holds more than the {size:,} bytes that its header declares. {_AGAIN}", "too_long")
 
 
 @lru_cache(maxsize=32)
@@ -282,7 +294,7 @@ def _read_header(head: bytes) -> _Header:
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if not (header["sizeof_hdr"] <= offset <= 2**24 and offset.is_integer()) or size > MAX_BYTES:
             raise VolumeError(
-                f"the header asks for {size:,} bytes at offset {offset:,.12g}; that is not plausible.",
+                f"the header asks for {size:,} bytes at offset {offset:,.12g}; not plausible. {_AGAIN}",
                 "header",
             )
         affine = _affine(header)
@@ -290,7 +302,9 @@ def _read_header(head: bytes) -> _Header:
         try:
             slope, inter = header.get_slope_inter()
         except HeaderDataError as error:
-            raise VolumeError(f"the scaling in the header is not valid: {error}.", "header") from error
+            raise VolumeError(
+                f"the scaling in the header is not valid: {error}. {_AGAIN}", "header"
+            ) from error
         return _Header(
             shape,
             dtype,
@@ -334,27 +348,19 @@ def _lies(
 def _header(head: bytes) -> Any:  # noqa: ANN401 - nibabel is untyped
     if len(head) < 348:
         raise VolumeError(
-            f"{len(head)} bytes are no NIfTI file, whose header alone has 348; it may be cut short.",
-            "not_nifti",
+            f"{len(head)} bytes are no NIfTI file, whose header has 348. Fetch the file again.", "not_nifti"
         )
     size = next((s for order in "<>" if (s := struct.unpack(f"{order}i", head[:4])[0]) in _HEADERS), 0)
     if not size:
-        raise VolumeError(
-            f"not a NIfTI file (it starts with {head[:4]!r}).",
-            "not_nifti",
-        )
+        raise VolumeError(f"not a NIfTI file (it starts with {head[:4]!r}). {_AGAIN}", "not_nifti")
     try:
         header = _HEADERS[size](head[:size], check=False)
         header.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
-        raise VolumeError(
-            f"the NIfTI header is not valid: {error}.",
-            "header",
-        ) from error
+        raise VolumeError(f"the NIfTI header is not valid: {error}. {_AGAIN}", "header") from error
     if bytes(header["magic"].item())[:3] not in (b"n+1", b"n+2"):
         raise VolumeError(
-            f"not a single-file NIfTI (magic {header['magic'].item()!r}).",
-            "not_nifti",
+            f"not a single-file NIfTI (magic {header['magic'].item()!r}). {_AGAIN}", "not_nifti"
         )
     return header
 
@@ -362,10 +368,10 @@ def _header(head: bytes) -> Any:  # noqa: ANN401 - nibabel is untyped
 def _shape(header: Any) -> tuple[int, int, int]:  # noqa: ANN401
     count = int(header["dim"][0])
     if not 1 <= count <= 7:
-        raise VolumeError(f"the header declares {count} dimensions.", "header")
+        raise VolumeError(f"the header declares {count} dimensions. {_AGAIN}", "header")
     dims = [int(n) for n in header["dim"][1 : count + 1]]
     if min(dims) < 1:
-        raise VolumeError(f"the header declares the shape {tuple(dims)}.", "header")
+        raise VolumeError(f"the header declares the shape {tuple(dims)}. {_AGAIN}", "header")
     if any(n != 1 for n in dims[3:]):
         raise VolumeError(
             f"has {len(dims)} dimensions {tuple(dims)}; only three-dimensional volumes "
@@ -381,17 +387,12 @@ def _affine(header: Any) -> NDArray[np.float64]:  # noqa: ANN401
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
         raise VolumeError(
-            f"the orientation in the header is not valid: {error}.",
-            "affine",
+            f"the orientation in the header is not valid: {error}. {_AGAIN}", "affine"
         ) from error
     if not np.isfinite(affine).all():
         raise VolumeError(
-            f"the affine holds values that are not finite: {affine[:3].round(3).tolist()}.",
-            "affine",
+            f"the affine holds values that are not finite: {affine[:3].round(3).tolist()}. {_AGAIN}", "affine"
         )
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(
-            f"the affine is singular: {affine[:3].round(3).tolist()}.",
-            "affine",
-        )
+        raise VolumeError(f"the affine is singular: {affine[:3].round(3).tolist()}. {_AGAIN}", "affine")
     return affine

@@ -25,6 +25,8 @@ from explorer.nifti import Nifti, parse, scan_mask
 _VIEW_VOXELS = 2**24
 """A larger mask is left where it was read."""
 
+_RESAMPLE = "Resample it to the image."
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -75,7 +77,9 @@ def read_image(case: Case, *, digest: bool = False) -> Volume:
         There is none, or it is not a readable three-dimensional volume.
     """
     if not case.image:
-        raise VolumeError(f"{case.id} has no image in {case.folder!r}.", "no_image")
+        raise VolumeError(
+            f"{case.id} has no image in {case.folder!r}: put it there as mri.nii.gz or ct.nii.gz.", "no_image"
+        )
     data = case.read(case.image)
     nifti = parse(data, case.image)
     i, j, k = nifti.voxels.shape
@@ -141,12 +145,13 @@ class MaskReader:
             return
         if grid.shape != self._grid.shape:
             raise VolumeError(
-                f"{path}: the mask has the shape {grid.shape}, its image {self._grid.shape}.", "other_shape"
+                f"{path}: the mask has the shape {grid.shape}, its image {self._grid.shape}. {_RESAMPLE}",
+                "other_shape",
             )
         if not grid.matches(self._grid):
             off = grid.displacement_mm(self._grid)
             raise VolumeError(
-                f"{path}: the mask lies on another grid than its image, off by up to {off:.3g} mm.",
+                f"{path}: the mask lies on another grid than its image, by up to {off:.3g} mm. {_RESAMPLE}",
                 "other_grid",
             )
         self._matching.add(key)
@@ -212,10 +217,12 @@ def read_masks(
     builder = LabelBuilder(grid.shape)
     problems = {}
     for name, mask in iter_masks(case, grid, names, mask_set=mask_set):
-        if isinstance(mask, VolumeError):
-            problems[name] = str(mask)
-        else:
+        try:
+            if isinstance(mask, VolumeError):
+                raise mask
             builder.add(mask)
+        except VolumeError as error:
+            problems[name] = str(error)
     return builder.labels(problems)
 
 

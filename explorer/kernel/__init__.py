@@ -6,6 +6,7 @@ loaded by ctypes. Set ``EXPLORER_NO_KERNEL=1`` before the first file is read to 
 
 import ctypes
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable
@@ -29,7 +30,11 @@ far within the 200 MB that a worker may take besides its voxels; a smooth mask h
 row, and the largest published scan 0.7 million rows."""
 
 _LEVELS = 2**16
+_LONGEST_AXIS = 2**20  # along it, a voxel takes up to 13 bytes while a mask is scanned
+_MOST_VOXELS = 2**32 - 1  # which are counted in 32 bits
 _WHOLE = 2**30
+# Magic bytes, method, no flag that there is not, time, and what RFC 1952 and zlib know of compression.
+_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04]", re.DOTALL)
 _FUNCTIONS: dict[str, tuple[Any, str]] = {
     # What it returns, and its arguments: p for a pointer, n for a number.
     "kernel_source": (ctypes.c_uint32, ""),
@@ -40,7 +45,7 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "kernel_pieces": (ctypes.c_int64, "pnnppp"),
     "kernel_count": (ctypes.c_int64, "pnnpnppp"),
     "kernel_renumber": (None, "pnnpnp"),
-    "kernel_repeats": (ctypes.c_int64, "pnn"),
+    "kernel_begins_anew": (ctypes.c_int64, "pn"),
     "kernel_paint": (None, "pnnnnnnpn"),
 }
 
@@ -130,12 +135,13 @@ def scan(
     Returns
     -------
     Scan or None
-        None when the mask holds other values, has more than `MOST_RUNS` runs, or is shorter or longer
-        than its shape says; and when nothing is compiled.
+        None when the mask holds other values, has more than `MOST_RUNS` runs, is shorter or longer
+        than its shape says, or of a shape that no scanner makes; and when nothing is compiled.
     """
     library = _library()
     i, j, k = shape
-    if library is None or min(shape) < 1 or max(i, j * k) >= 2**31:
+    odd = min(shape) < 1 or max(shape) > _LONGEST_AXIS or j * k >= 2**31 or i * j * k > _MOST_VOXELS
+    if library is None or odd:
         return None
     pieces = iter(pieces)
     first = next(pieces, b"")
@@ -190,7 +196,7 @@ def levels(
         of one or two bytes in Fortran order, or nothing is compiled.
     """
     library = _library()
-    if library is None or not _counts(values, 2) or values.size >= 2**32:
+    if library is None or not _counts(values, 2) or values.size > _MOST_VOXELS:
         return None
     if inside is None:
         width, parts = _WHOLE, range(-(-values.size // _WHOLE))
@@ -221,12 +227,12 @@ def renumber(ids: NDArray[Any], inside: Runs, table: NDArray[np.uint16]) -> None
     _loaded().kernel_renumber(_at(ids), ids.itemsize, width, _at(rows), len(rows), _at(table))
 
 
-def repeats(data: bytes, length: int) -> bool:
-    """Return whether the first so many bytes of some data occur in it once more."""
+def begins_anew(data: bytes) -> bool:
+    """Return whether what may be the head of a gzip member occurs in data after their first byte."""
     library = _library()
-    if library is None or not 0 < length <= len(data):
-        return data.rfind(data[:length], 1) >= 0
-    return bool(library.kernel_repeats(data, len(data), length))
+    if library is None:
+        return _MEMBER.search(data, 1) is not None
+    return bool(library.kernel_begins_anew(data, len(data)))
 
 
 def paint(found: Scan) -> NDArray[np.bool_]:

@@ -24,7 +24,8 @@ enum { ODD_VALUES = -1, TOO_MANY_RUNS = -2, TOO_LONG = -3, TOO_SHORT = -4 };
 /* CRC-32 of the source that this was compiled from. */
 uint32_t kernel_source(void) { return KERNEL_SOURCE; }
 
-typedef uint64_t lanes __attribute__((vector_size(16)));
+/* At any address; a copy of such would be stored before it is used. */
+typedef uint64_t lanes __attribute__((vector_size(16), aligned(1), may_alias));
 
 static uint64_t load(const uint8_t *from)
 {
@@ -88,8 +89,8 @@ static uint32_t apply(const factor_table *table, uint32_t a)
 static int64_t next_inside(const uint8_t *voxels, int64_t at, int64_t end)
 {
     for (; end - at >= 128; at += 128) {
-        lanes part[8]; /* without a chain from one to the next */
-        memcpy(part, voxels + at, sizeof part);
+        const lanes *part = (const lanes *)(voxels + at);
+        /* without a chain from one to the next */
         const lanes any = ((part[0] | part[1]) | (part[2] | part[3])) | ((part[4] | part[5]) | (part[6] | part[7]));
         if (any[0] | any[1])
             break;
@@ -128,6 +129,7 @@ typedef struct {
     int64_t count, room; /* of runs */
     run *runs;
     uint32_t *ones; /* by n: the register after n bytes of 1, which was 0 before */
+    uint32_t skips[31]; /* by n: the factor of 2^n rows of zeros */
     int64_t *areas_i, *areas_j, *areas_k; /* areas_i: differences, until the end */
     uint8_t *row; /* the held bytes */
     factor_table row_of_zeros;
@@ -150,32 +152,40 @@ void kernel_scan_begin(scan *s, int64_t ni, int64_t nj, int64_t nk, run *runs, i
     s->runs = runs, s->room = room, s->ones = ones, s->row = row;
     s->areas_i = areas_i, s->areas_j = areas_j, s->areas_k = areas_k;
     s->sum = ~crc;
-    fill(&s->row_of_zeros, zeros(ni));
+    s->skips[0] = zeros(ni);
+    for (int n = 1; n < 31; n++)
+        s->skips[n] = times(s->skips[n - 1], s->skips[n - 1]);
+    factor_table byte_of_zeros;
+    fill(&byte_of_zeros, ONE >> 8);
     ones[0] = 0;
     for (int64_t n = 0; n < ni; n++)
-        ones[n + 1] = times(ONE >> 8, ones[n] ^ 1);
+        ones[n + 1] = apply(&byte_of_zeros, ones[n] ^ 1);
+    fill(&s->row_of_zeros, s->skips[0]);
 }
 
 /* Let the sum see zeros up to a row. */
 static void pass_zeros(scan *s, int64_t row)
 {
-    if (row - s->summed > 16)
-        s->sum = times(s->sum, zeros((row - s->summed) * s->ni));
-    else
-        for (int64_t n = s->summed; n < row; n++)
-            s->sum = apply(&s->row_of_zeros, s->sum);
+    uint32_t passed = (uint32_t)(row - s->summed);
     s->summed = row;
+    if (passed < 32) {
+        for (; passed; passed--)
+            s->sum = apply(&s->row_of_zeros, s->sum);
+        return;
+    }
+    for (; passed; passed &= passed - 1)
+        s->sum = times(s->sum, s->skips[__builtin_ctz(passed)]);
 }
 
-/* Take in a row that has voxels inside. */
-static int64_t take_row(scan *s, const uint8_t *voxels, int64_t row)
+/* Take in a row whose first voxel inside is `from` or a later one. */
+static int64_t take_row(scan *s, const uint8_t *voxels, int64_t row, int64_t from)
 {
     const int64_t first = s->count;
     uint64_t before = 0, odd = 0; /* before: whether the last voxel was inside */
     uint32_t of_ones = 0;
     int64_t inside = 0;
     run *runs = s->runs;
-    for (int64_t i = 0; i < s->ni; i += 64) {
+    for (int64_t i = from; i < s->ni; i += 64) {
         const int64_t width = s->ni - i < 64 ? s->ni - i : 64;
         const uint64_t bits = pack(voxels + i, width, &odd);
         uint64_t edges = bits ^ (bits << 1 | before);
@@ -202,8 +212,9 @@ static int64_t take_row(scan *s, const uint8_t *voxels, int64_t row)
         s->areas_i[runs[n].start]++;
         s->areas_i[runs[n].stop]--;
     }
-    s->areas_j[row % s->nj] += inside;
-    s->areas_k[row / s->nj] += inside;
+    const uint32_t k = (uint32_t)row / (uint32_t)s->nj; /* of 32 bits, which divides faster */
+    s->areas_j[row - k * s->nj] += inside;
+    s->areas_k[k] += inside;
     pass_zeros(s, row);
     s->sum = apply(&s->row_of_zeros, s->sum) ^ of_ones;
     s->summed = row + 1;
@@ -224,13 +235,14 @@ int64_t kernel_scan(scan *s, const uint8_t *piece, int64_t skipped, int64_t size
         if (s->held < s->ni)
             return 0;
         if (next_inside(s->row, 0, s->ni) < s->ni)
-            failed = take_row(s, s->row, s->done);
+            failed = take_row(s, s->row, s->done, 0);
         s->done++, s->held = 0;
     }
     const int64_t whole = size / s->ni, end = whole * s->ni;
-    for (int64_t at = next_inside(piece, 0, end); at < end && !failed;) {
-        const int64_t row = at / s->ni;
-        failed = take_row(s, piece + row * s->ni, s->done + row);
+    for (int64_t row = 0, at = next_inside(piece, 0, end); at < end && !failed; row++) {
+        if (at >= (row + 1) * s->ni)
+            row = at / s->ni;
+        failed = take_row(s, piece + row * s->ni, s->done + row, at - row * s->ni);
         at = next_inside(piece, (row + 1) * s->ni, end);
     }
     s->done += whole;
@@ -387,8 +399,11 @@ void kernel_renumber(uint8_t *values, int64_t bytes, int64_t ni, const run *runs
         const int64_t from = runs[n].row * ni + runs[n].start, size = runs[n].stop - runs[n].start;
         if (bytes == 2)
             RENUMBER_ROW(uint16_t, values + 2 * from, size)
-        else
-            RENUMBER_ROW(uint8_t, values + from, size)
+        else {
+            const int64_t blank = next_inside(values + from, 0, size);
+            memset(values + from, table[0], blank);
+            RENUMBER_ROW(uint8_t, values + from + blank, size - blank)
+        }
     }
 }
 
@@ -402,14 +417,15 @@ void kernel_paint(uint8_t *box, int64_t i, int64_t j, int64_t k, int64_t size_i,
     }
 }
 
-/* Whether the first bytes of some data occur in it once more. */
-int64_t kernel_repeats(const uint8_t *data, int64_t size, int64_t length)
+/* Whether what may be the head of a gzip member (RFC 1952) occurs in data after their first byte: magic bytes,
+ * method, no flag that there is not, and what is known of the level of compression. */
+int64_t kernel_begins_anew(const uint8_t *data, int64_t size)
 {
-    for (const uint8_t *at = data + 1; data + size - at >= length; at++) {
-        at = memchr(at, data[0], data + size - at - length + 1);
+    for (const uint8_t *at = data + 1; data + size - at >= 9; at++) {
+        at = memchr(at, 0x1f, data + size - at - 8);
         if (!at)
             return 0;
-        if (!memcmp(at, data, length))
+        if (at[1] == 0x8b && at[2] == 8 && at[3] < 32 && (at[8] == 0 || at[8] == 2 || at[8] == 4))
             return 1;
     }
     return 0;

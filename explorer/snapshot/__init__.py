@@ -4,7 +4,7 @@ Drawn as the viewer draws them: the same placement, window, colours and letters.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -60,6 +60,7 @@ def draw(
     opacities: Mapping[str, float] | None = None,
     volumes_ml: Mapping[str, float] | None = None,
     title: str = "",
+    notes: Sequence[str] = (),
     legend: bool = True,
     width: int = 1200,
     height: int = 900,
@@ -94,6 +95,8 @@ def draw(
         By structure, for the legend.
     title
         The case's id.
+    notes
+        What a reader should know of it, a line each, such as what could not be read.
     legend
         Whether to list the structures.
     width, height
@@ -131,9 +134,10 @@ def draw(
         _paint(scene, tile, canvas)
     image = Image.fromarray(canvas)
     sheet = words.Sheet(ImageDraw.Draw(image), scale)
-    heading = [title, f"Window {low:.6g} to {high:.6g}  ·  {_view(options)}"]
+    values = [] if picture.problem else [f"Window {low:.6g} to {high:.6g}"]
+    heading = [title, "  ·  ".join([*values, _view(options)]), *notes]
     for n, tile in enumerate(tiles):
-        head = "" if legend or n else title
+        head = "" if (listed and legend) or n else "  ·  ".join((title, *notes))
         _write(scene, tile, sheet, head, compact=layout == "mosaic")
     if layout == "grid":
         _rule(sheet, area)

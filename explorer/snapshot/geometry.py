@@ -43,6 +43,11 @@ class Placement:
         """Return where the centre of a voxel lies."""
         return self.origin_x + self.step_x * column, self.origin_y + self.step_y * row
 
+    def corner(self, columns: int, rows: int) -> tuple[float, float]:
+        """Return the left and the top edge of a slice."""
+        ends = self.pixel(-0.5, -0.5), self.pixel(columns - 0.5, rows - 0.5)
+        return min(x for x, _ in ends), min(y for _, y in ends)
+
     def area(self, columns: int, rows: int) -> Area:
         """Return the pixels whose centres lie in the slice; at least one along each axis."""
         left, right = _span(self.origin_x, self.step_x, columns)

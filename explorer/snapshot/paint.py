@@ -84,24 +84,18 @@ def cut(array: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
 def enlarge(grey: Bits, placement: Placement, area: Area, *, smooth: bool) -> Bits:
     """Return a slice at the size of an area of the image."""
     rows, columns = grey.shape
-    flipped = grey[:, ::-1] if placement.step_x < 0 else grey
-    picture = Image.fromarray(np.ascontiguousarray(flipped[::-1]))  # rows run upwards
-    left = placement.origin_x - abs(placement.step_x) / 2
-    if placement.step_x < 0:
-        left += placement.step_x * (columns - 1)
-    top = placement.origin_y + placement.step_y * (rows - 0.5)
-    box = [
-        (area[0] - left) / abs(placement.step_x),
-        (area[1] - top) / abs(placement.step_y),
-        (area[2] - left) / abs(placement.step_x),
-        (area[3] - top) / abs(placement.step_y),
-    ]
-    box = [float(np.clip(edge, 0, columns if n % 2 == 0 else rows)) for n, edge in enumerate(box)]
-    if not smooth or box[0] >= box[2] or box[1] >= box[3]:
+    wide, high = abs(placement.step_x), abs(placement.step_y)
+    if not smooth or min(columns * wide, rows * high) < 1:
         column, row = placement.voxels(area, columns, rows)
         return grey[np.ix_(row, column)]
+    flipped = grey[::-1, :: -1 if placement.step_x < 0 else 1]  # rows run upwards
+    # Half a pixel at the border may lie beyond the slice.
+    picture = Image.fromarray(np.pad(flipped, 1, mode="edge"))
+    left, top = placement.corner(columns, rows)
+    x0, x1 = (min(max((x - left) / wide + 1, 0.0), columns + 2.0) for x in area[::2])
+    y0, y1 = (min(max((y - top) / high + 1, 0.0), rows + 2.0) for y in area[1::2])
     size = (area[2] - area[0], area[3] - area[1])
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, (box[0], box[1], box[2], box[3])))
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, (x0, y0, x1, y1)))
 
 
 def fills(sets: Sequence[Sequence[str]], style: Style) -> tuple[Bits, NDArray[np.float32]]:

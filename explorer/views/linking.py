@@ -1,6 +1,7 @@
 """Traits of a view that are those of the selection, in the lists that JSON has for tuples."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import traitlets
@@ -27,13 +28,13 @@ def link(
         Called with a trait of the selection and what the view wants it to be; raises `UnknownName`.
     """
 
-    def pull(name: str, own: str) -> None:
+    def pull(name: str, own: str, _change: object = None) -> None:
         value = getattr(selection, name)
         if isinstance(value, tuple):
             value = [list(item) if isinstance(item, tuple) else item for item in value]
         setattr(view, own, value)
 
-    def push(name: str, own: str) -> None:
+    def push(name: str, own: str, _change: object = None) -> None:
         value = getattr(view, own)
         if isinstance(value, list):
             value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
@@ -45,6 +46,6 @@ def link(
             view.show_error(QueryError(str(error)))
 
     for name, own in names.items():
-        selection.observe(lambda _, name=name, own=own: pull(name, own), names=[name])
-        view.observe(lambda _, name=name, own=own: push(name, own), names=[own])
+        view.follow(selection, partial(pull, name, own), name)
+        view.observe(partial(push, name, own), names=[own])
         pull(name, own)

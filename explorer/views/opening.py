@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 from explorer.views.picture import Picture
 from explorer.views.reading import Plan, Step, is_complete, read
@@ -26,12 +28,15 @@ class Job:
         Whether nobody does any more.
     shown
         Whether its image is shown.
+    found
+        What has come of it, or why nothing can, and was not taken yet.
     """
 
     plan: Plan
     ahead: bool
     cancelled: threading.Event = field(default_factory=threading.Event)
     shown: threading.Event = field(default_factory=threading.Event)
+    found: SimpleQueue[Step | Exception] = field(default_factory=SimpleQueue)
 
 
 class Shelf:
@@ -193,6 +198,12 @@ class Opener:
             self._job = Job(plan, ahead=True)
             self._start(self._job, kept)
 
+    def finish(self) -> None:
+        """Wait until all of the open case is read, or cannot be, and show it."""
+        job = self._job
+        while job is not None and job is self._job and not job.ahead:
+            self._hand_over(job, job.found.get())
+
     def close(self) -> None:
         """Show no case any more."""
         self.cancel()
@@ -214,9 +225,14 @@ class Opener:
                 self._fail(job, error)
             return
 
-        def tell(what: Callable[..., None], found: Step | Exception) -> None:
+        def take() -> None:
+            with suppress(Empty):  # it was waited for
+                self._hand_over(job, job.found.get_nowait())
+
+        def tell(found: Step | Exception) -> None:
+            job.found.put(found)
             try:
-                loop.call_soon_threadsafe(what, job, found)
+                loop.call_soon_threadsafe(take)
             except RuntimeError:  # the kernel is being closed
                 job.cancelled.set()
 
@@ -225,16 +241,22 @@ class Opener:
                 if job.cancelled.is_set():
                     return
                 for step in read(job.plan, kept, job.cancelled.is_set):
-                    tell(self._take, step)
+                    tell(step)
                     if step.kind == "image":
                         # Until it is seen, masks would only take turns with what shows it.
                         job.shown.wait(_SHOW_SECONDS)
                     if job.cancelled.is_set():
                         return
             except Exception as error:  # noqa: BLE001 - whatever a file does, the view lives on
-                tell(self._fail, error)
+                tell(error)
 
         self._reader.start(work)
+
+    def _hand_over(self, job: Job, found: Step | Exception) -> None:
+        if isinstance(found, Exception):
+            self._fail(job, found)
+        else:
+            self._take(job, found)
 
     def _take(self, job: Job, step: Step) -> None:
         try:

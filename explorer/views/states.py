@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from explorer.findings import listed
 from explorer.structures import in_order, structure
 from explorer.views.overlay import Overlay
 from explorer.views.picture import Picture
@@ -145,7 +146,7 @@ def problems_text(picture: Picture) -> str:
         found.append(overlay.note)
         if overlay.problems:
             whose = "" if overlay.mask_set == "reference" else f"{overlay.mask_set}: "
-            first, *others = tuple(overlay.problems.values())
-            more = f" And {len(others)} more masks could not be read." if others else ""
+            (_, first), *others = tuple(overlay.problems.items())
+            more = f" Nor can these masks be read: {listed(name for name, _ in others)}." if others else ""
             found.append(f"{whose}{first}{more}")
     return " ".join(text for text in found if text)

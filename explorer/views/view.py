@@ -55,12 +55,26 @@ class View(anywidget.AnyWidget):
 
     error = traitlets.Unicode("").tag(sync=True)
 
+    _followed: tuple[tuple[traitlets.HasTraits, Callable[[Any], None], list[str]], ...] = ()
+
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401
         for name in traits:
             if not self.has_trait(name):
                 raise TypeError(f"{type(self).__name__} has no option {name!r}.")
         super().__init__(**traits)
         self.on_msg(self._receive)
+
+    def follow(self, other: traitlets.HasTraits, call: Callable[[Any], None], *names: str) -> None:
+        """Call a function when traits of another object change, until the view is closed."""
+        other.observe(call, names=list(names))
+        self._followed = (*self._followed, (other, call, list(names)))
+
+    def close(self) -> None:
+        """Take no part any more."""
+        for other, call, names in self._followed:
+            other.unobserve(call, names=names)
+        self._followed = ()
+        super().close()
 
     def handlers(self) -> Mapping[str, Callable[[Message], Answer | None]]:
         """Return message kinds and what answers them."""
@@ -85,13 +99,12 @@ class View(anywidget.AnyWidget):
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
             fields, buffers = handler(message) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
-            if isinstance(error, OutdatedError):
-                told = str(error)
-            else:
+            outdated = isinstance(error, OutdatedError)
+            if not outdated:
                 self.show_error(error)
-                told = self.error
             if request is not None:
-                self.send({"id": request, "ok": False, "error": told})
+                told = str(error) if outdated else self.error
+                self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
             return
         if request is not None:
             self.send({**fields, "id": request, "ok": True}, list(buffers))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,12 +10,13 @@ import traitlets
 
 from explorer.clauses import text
 from explorer.dataset import Dataset
-from explorer.errors import QueryError, UnknownName
+from explorer.errors import ExplorerError, QueryError, VolumeError
 from explorer.selection import LAYOUTS, Selection
 from explorer.surface_cache import surface_cache
 from explorer.views import space
+from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
-from explorer.views.opening import Opener
+from explorer.views.opening import Opener, Shelf
 from explorer.views.options import checked_options
 from explorer.views.overlay import PLANES, Overlay
 from explorer.views.pages import facts_of, masks_of, page
@@ -82,9 +84,9 @@ class Viewer(View):
     window = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     point = traitlets.List(traitlets.Float(), default_value=None, allow_none=True).tag(sync=True)
     structures = traitlets.List(traitlets.Unicode(), default_value=None, allow_none=True).tag(sync=True)
-    options = traitlets.Dict().tag(sync=True)
-    colors = traitlets.List(traitlets.List()).tag(sync=True)
-    opacities = traitlets.List(traitlets.List()).tag(sync=True)
+    options = traitlets.Dict().tag(sync=True, echo_update=False)
+    colors = traitlets.List(traitlets.List()).tag(sync=True, echo_update=False)
+    opacities = traitlets.List(traitlets.List()).tag(sync=True, echo_update=False)
     mask_sets = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mask_set = traitlets.Unicode("reference").tag(sync=True)
     compare = traitlets.Unicode("").tag(sync=True)
@@ -109,11 +111,12 @@ class Viewer(View):
         self._far = True  # until a browser says that it is near
         self._step_by = 1
         self._had = ""  # the scene that a browser shows already
+        self._failure = ""  # why the open case cannot be shown
         names = {"layout": "layout_name", **{name: name for name in _SHARED}}
         link(self, selection, names, self._planner.check)
-        selection.observe(self._open_case, names=["case"])
-        selection.observe(self._change_masks, names=["mask_set", "compare"])
-        selection.observe(self._tables_changed, names=["version"])
+        self.follow(selection, self._open_case, "case")
+        self.follow(selection, self._change_masks, "mask_set", "compare")
+        self.follow(selection, self._tables_changed, "version")
         self._tables_changed()
         self._open_case()
 
@@ -141,7 +144,7 @@ class Viewer(View):
         legend: bool = True,
         scale: float = 1.0,
     ) -> bytes:
-        """Draw what is shown, without a browser.
+        """Draw what is shown, without a browser, once all of the open case is read.
 
         Parameters
         ----------
@@ -166,44 +169,38 @@ class Viewer(View):
 
         Raises
         ------
+        VolumeError
+            The open case cannot be read.
         QueryError
             No case is open, or the size is out of bounds.
         UnknownName
             There is no such layout or plane.
         """
-        from explorer.snapshot import Options, draw
-
-        shown = self._picture
-        if shown is None:
-            raise QueryError("No case is open, so there is nothing to draw.")
-        layout = layout or self.selection.layout
-        rows = self.labels.get("structures", ())
-        png = draw(
-            shown,
-            masks=shown.labels,
-            other=shown.other,
-            point=self.selection.point,
-            structures=self.selection.structures,
-            options=Options.of(self.options),
-            layout="grid" if layout == "3d" else layout,
-            plane=plane,
-            window=self.selection.window,
-            colors=dict(self.selection.colors),
-            opacities=dict(self.selection.opacities),
-            volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
-            title=str(self.scene["case"]),
-            legend=legend,
-            width=width,
-            height=height,
-            scale=scale,
-        )
+        self._opener.finish()
+        png = self._draw(width=width, height=height, layout=layout, plane=plane, legend=legend, scale=scale)
         if path is not None:
             Path(path).write_bytes(png)
         return png
 
+    def _draw(self, *, layout: str | None, **options: Any) -> bytes:  # noqa: ANN401 - as of `snapshot`
+        if self._picture is None:
+            if self._failure:
+                raise VolumeError(f"There is no picture of {self.selection.case!r}. {self._failure}")
+            raise QueryError("No case is open, so there is nothing to draw.")
+        return draw_shown(
+            self._picture,
+            self.selection,
+            options=self.options,
+            layout=layout or self.selection.layout,
+            rows=self.labels.get("structures", ()),
+            title=str(self.scene["case"]),
+            **options,
+        )
+
     def close(self) -> None:
-        """Read nothing any more."""
+        """Read nothing any more, and keep nothing."""
         self._opener.close()
+        self._opener.shelf, self._picture = Shelf(0), None
         super().close()
 
     # ---- the selection -----------------------------------------------------------------------
@@ -227,8 +224,7 @@ class Viewer(View):
         return fields, buffers
 
     def _where(self, message: Message) -> Answer:
-        layer, name = self._structure_of(message)
-        return self._asked(message).layer(layer).where(name), []
+        return self._masks_asked(message)[0].where(text(message.get("structure"), "structure")), []
 
     def _window(self, message: Message) -> Answer:
         preset = text(message.get("preset"), "preset")
@@ -247,7 +243,7 @@ class Viewer(View):
 
     def _snapshot(self, message: Message) -> Answer:
         self._asked(message)
-        png = self.snapshot(
+        png = self._draw(
             width=round(bounded(message, "width", 64, 4096, 1200)),
             height=round(bounded(message, "height", 64, 4096, 900)),
             layout=text(message.get("layout", ""), "layout") or None,
@@ -259,8 +255,10 @@ class Viewer(View):
 
     def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
         """Return the masks that a message is about, and the case they are of."""
-        layer = text(message.get("layer", "labels"), "layer")
-        return self._asked(message).layer(layer), str(self.scene["case"])
+        masks = self._asked(message).layer(text(message.get("layer", "labels"), "layer"))
+        if message.get("content", masks.token) != masks.token:
+            raise OutdatedError("Other masks are shown by now.")
+        return masks, str(self.scene["case"])
 
     def _structure_of(self, message: Message) -> tuple[str, str]:
         return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")
@@ -293,10 +291,10 @@ class Viewer(View):
     # ---- opening -----------------------------------------------------------------------------
     def _open_case(self, change: Mapping[str, Any] | None = None) -> None:
         self.error = self.ahead = ""
+        self._failure = ""
         case = self.selection.case
         self.around = self._planner.around(case, AROUND)
         if not case:
-            self._opener.close()
             self._clear()
             self.facts, self.busy = [], ""
             return
@@ -314,7 +312,7 @@ class Viewer(View):
     def _read(self, case: str) -> None:
         try:
             plan = self._planner.plan(case)
-        except UnknownName as error:
+        except ExplorerError as error:  # such as one of listing the files
             self._fail(error)
             return
         # All that changes in one message: small ones wait for each other on their way.
@@ -345,7 +343,7 @@ class Viewer(View):
         self.labels, self.other = {}, {}
         if key != self._had:
             complete = found.labels is not None and found.labels.complete
-            self._push_slices(key, ("image", "labels") if complete else ("image",))
+            self._push_slices(found, key, ("image", "labels") if complete else ("image",))
         self.scene = scene_state(key, case, found)
         self.facts = facts_of(self._planner, self.dataset, case, found)
         self.busy = "Reading masks"
@@ -366,12 +364,9 @@ class Viewer(View):
         layout = self.layout_name
         return (layout,) if layout in PLANES else tuple(PLANES)
 
-    def _push_slices(self, key: str, layers: tuple[str, ...]) -> None:
+    def _push_slices(self, found: Picture, key: str, layers: tuple[str, ...]) -> None:
         """Send what is seen first along, so that no round trip is needed."""
-        assert self._picture is not None  # noqa: S101 - it is being shown
-        fields, buffers = first_slices(
-            self._picture, key, layers, self._planes(), self.selection.point, self._far
-        )
+        fields, buffers = first_slices(found, key, layers, self._planes(), self.selection.point, self._far)
         self.send({"kind": "first", **fields}, buffers)
 
     def _fail(self, error: Exception) -> None:
@@ -379,16 +374,18 @@ class Viewer(View):
         self.busy = ""
         self.facts = facts_of(self._planner, self.dataset, self.selection.case, None)
         self.show_error(error)
+        self._failure = self.error
 
     def _clear(self) -> None:
+        self._opener.close()
         self._picture = None
         self.scene, self.labels, self.other = {}, {}, {}
 
     def _read_next(self, case: str) -> None:
         """Read the next case of the cohort ahead, in the direction of the last step."""
-        following = self._planner.neighbour(case, self._step_by)
-        if following is not None:
-            self._opener.read_ahead(self._planner.plan(following))
+        if (following := self._planner.neighbour(case, self._step_by)) is not None:
+            with suppress(ExplorerError):  # it is told when the case is opened
+                self._opener.read_ahead(self._planner.plan(following))
 
     # ---- the tables --------------------------------------------------------------------------
     def _tables_changed(self, _change: object = None) -> None:

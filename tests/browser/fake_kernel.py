@@ -30,7 +30,8 @@ ANSWER = """
     if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(
-        {id: content.id, ok: true, packed: content.compress ? 'deflate' : 'raw', bytes: 1, stride: 1, revision: window.model.get('labels').revision}, buffers));
+        {id: content.id, ok: true, packed: content.compress ? 'deflate' : 'raw', bytes: 1, stride: 1, revision: window.model.get('labels').revision,
+         content: content.layer === 'image' ? undefined : window.model.get(content.layer).content}, buffers));
   };
 }
 """

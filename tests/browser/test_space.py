@@ -12,6 +12,7 @@ from widgets import Bridge, Stub
 from explorer import Cohort, Selection, open_dataset
 from explorer.phantom import write_case
 from explorer.structures import structure
+from explorer.views.view import OutdatedError
 from explorer.views.viewer import Viewer
 
 TRAITS = [
@@ -235,3 +236,25 @@ def test_a_lost_context_is_said_and_can_be_had_again(opened: Opened):
     settle(bridge, 1)
     assert seen(bridge, "liver")[0] > 1_000
     bridge.stub.errors.clear()  # three.js logs the loss
+
+
+def test_surfaces_of_masks_that_have_just_changed_are_not_kept(opened: Opened):
+    bridge = opened("liver")
+    settle(bridge, 1)
+    known = bridge.view.handlers
+
+    def changed(message: dict) -> None:
+        raise OutdatedError("Other masks are shown by now.")
+
+    bridge.view.handlers = lambda: {**known(), "surface": changed}
+    bridge.stub.set("structures", ["liver", "stomach"])
+    settle(bridge, 1)
+    asked = [m["structure"] for m in bridge.stub.sent_of("surface")]
+    assert "stomach" in asked
+    assert len(asked) < 10  # again after a while, not at once
+    assert bridge.page.text_content(".xp-toast") == ""
+    bridge.view.handlers = known
+    bridge.stub.set("labels", {**bridge.view.labels, "content": "of another set"})
+    settle(bridge, 0)
+    bridge.stub.set("labels", bridge.view.labels)
+    settle(bridge, 2)

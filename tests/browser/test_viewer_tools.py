@@ -301,3 +301,16 @@ def test_a_viewer_that_is_closed_while_measuring_leaves_nothing_behind(stub: Cal
     assert [name for name, _ in widget.page.evaluate("window.saved")] == ["options"]
     widget.set("options", {"overlay": False})
     widget.page.evaluate("document.body.dispatchEvent(new PointerEvent('pointerdown', {bubbles: true}))")
+
+
+def test_where_a_structure_is_in_another_mask_set_is_asked_anew(stub: Callable[..., Stub]):
+    widget = shown(stub, structures=["left_thing"])
+    widget.set("labels", {**widget.get("labels"), "content": "reference"})
+    widget.page.focus(".xp-planes")
+    for n, content in enumerate(("reference", "model"), 1):
+        widget.set("labels", {**widget.get("labels"), "content": content})
+        widget.page.keyboard.press(".")
+        request = widget.wait_sent("where", n)[-1]
+        assert request["content"] == content
+        widget.reply(request, **WHERE)
+        quiet(widget)

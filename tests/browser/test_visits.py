@@ -154,3 +154,55 @@ def test_a_table_of_the_same_selection_shows_a_case_at_once(beside: Stub, shared
     assert left is not taken
     assert title(beside) == ("Axial · b" if taken else "Axial · a")
     assert [m["case"] for m in beside.sent_of("open")] == (["b"] if taken else [])
+
+
+def test_another_case_that_is_opened_meanwhile_is_shown(beside: Stub):
+    press(beside, "]")
+    beside.reply(beside.sent_of("open")[-1], reading=True)
+    beside.set("scene", scene("c#9", "c"))
+    quiet(beside)
+    assert title(beside) == "Axial · c"
+
+
+def test_the_crosshair_of_a_case_is_not_told_for_the_next_one(beside: Stub):
+    saved = len(beside.page.evaluate("window.saved"))
+    beside.page.evaluate(  # faster than the crosshair is told; nothing is known here of what is before a
+        """() => { for (const key of ['PageUp', '[']) document.querySelector('.xp-planes')
+          .dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })); }"""
+    )
+    assert len(beside.sent_of("step")) == 1
+    beside.set("scene", scene("z#4", "z"))
+    beside.page.wait_for_timeout(300)
+    assert "point" not in [name for name, _ in beside.page.evaluate("window.saved")[saved:]]
+
+
+def test_a_case_that_cannot_be_had_ahead_is_asked_for_once(beside: Stub):
+    beside.set("ahead", "c")
+    beside.reply(beside.wait_sent("ahead", 2)[-1])
+    for _ in range(3):
+        press(beside, "PageUp")
+        quiet(beside)
+    assert len(beside.sent_of("ahead")) == 2
+    beside.set("ahead", "")
+    beside.set("ahead", "c")  # which it may be by now
+    assert len(beside.wait_sent("ahead", 3)) == 3
+
+
+def test_only_planes_that_are_seen_are_needed_of_the_next_case(beside: Stub):
+    beside.set("layout_name", "grid")
+    quiet(beside)
+    press(beside, "]")
+    assert title(beside) == "Axial · a"  # of b there is no coronal picture
+    beside.set("layout_name", "axial")
+    quiet(beside)
+    press(beside, "]")
+    assert title(beside) == "Axial · b"
+
+
+def test_a_view_that_is_closed_tells_of_no_failure(linked: Callable[..., Stub]):  # noqa: F811
+    widget = linked(50_000, 400)
+    widget.set("scene", scene("a#1", "a"))
+    widget.page.wait_for_function("window.sent.some((m) => m.kind === 'slices' && !m.rows)")
+    widget.page.evaluate("window.clean()")
+    widget.page.wait_for_timeout(50)
+    assert widget.page.text_content(".xp-toast") == ""

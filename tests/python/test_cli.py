@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 from samples import AFFINE, box_mask, nifti_bytes
 
-from explorer import write_phantom
+from explorer import __version__, write_phantom
 from explorer.cli import main
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": box_mask((0, 2), (1, 2), (1, 2))}
@@ -180,3 +180,13 @@ def test_help_states_the_exit_codes(run):
     for command in ("", "index", "stats", "check", "serve", "demo"):
         text = run(*filter(None, [command]), "--help").stdout
         assert "Exit codes: 0 fine" in text
+
+
+@pytest.mark.parametrize(("compiled", "says"), [(True, "by compiled code"), (False, "by numpy")])
+def test_the_version_tells_whether_the_compiled_kernel_is_used(
+    run, monkeypatch: pytest.MonkeyPatch, compiled: bool, says: str
+):
+    monkeypatch.setattr("explorer.kernel.is_compiled", lambda: compiled)
+    done = run("--version")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"explorer, version {__version__}\nMasks are measured {says}")

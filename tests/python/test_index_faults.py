@@ -22,10 +22,11 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from isal.igzip_lib import IsalError
 from samples import SHAPE, box_mask, nifti_bytes
 
-from explorer import build_index, open_dataset, open_index, store
-from explorer.dataset import Dataset
+from explorer import build_index, intake, open_dataset, open_index, store
+from explorer.dataset import Case, Dataset
 from explorer.errors import DatasetError, ExplorerError, StoreError, VolumeError
 from explorer.files import Files
 from explorer.index import iter_build, so_far
@@ -452,3 +453,27 @@ def test_a_place_that_is_gone_is_a_finding_of_its_cases(write, tmp_path: Path):
     found = measure_files(replace(case, files=Gone("gone", case.files.place)), signature)
     assert "Cannot read 's0001/mri.nii.gz'." in found.case["problems"]
     assert found.case["image_bytes"] is None
+
+
+@pytest.mark.parametrize("where", ["read_image", "masks_grid", "iter_masks"])
+@pytest.mark.parametrize("error", [RuntimeError, AssertionError, IsalError, RecursionError])
+def test_whatever_goes_wrong_with_a_case_is_a_row_of_it_and_the_build_goes_on(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: type[Exception]
+):
+    real = getattr(intake, where)
+
+    def fails(case: Case, *given: object, **options: object) -> object:
+        if case.id == "s0002":
+            raise error("by design")
+        return real(case, *given, **options)
+
+    monkeypatch.setattr(intake, where, fails)
+    image = {"mri": None} if where == "masks_grid" else {}
+    dataset = open_dataset(write({"s0001": LIVER, "s0002": {**LIVER, **image}}))
+    index = build_index(dataset, tmp_path / "store", workers=1, progress=False)
+    assert list(index.cases["case"]) == ["s0001", "s0002"]
+    told = index.findings[index.findings["case"] == "s0002"]
+    assert f"{error.__name__}: by design" in told["what"].str.cat(sep=" ")
+    rows = index.structures[index.structures["case"] == "s0002"].set_index("structure")
+    assert sorted(rows.index) == ["liver", "spleen"]
+    assert (rows.loc["liver", "status"] == "complete") == (where == "read_image")

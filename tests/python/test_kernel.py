@@ -3,6 +3,7 @@
 import gzip
 import importlib
 import logging
+import os
 import shutil
 import struct
 import subprocess
@@ -30,6 +31,7 @@ from explorer.volume import read_image, read_masks
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+bundle = importlib.import_module("bundle")
 
 compiled = pytest.mark.skipif(not kernel.is_compiled(), reason="the kernel is not compiled here")
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -155,6 +157,20 @@ def test_too_many_runs_and_the_wrong_length_are_refused(monkeypatch: pytest.Monk
 
 
 @compiled
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *((2**20 + 1, 1, 1), (1, 2**20 + 1, 1), (1, 1, 2**20 + 1)),
+        *((2**16, 2**16, 1), (2, 2**15, 2**16), (1, 2**11, 2**20)),
+    ],
+)
+def test_shapes_that_would_take_memory_or_overflow_are_not_begun(shape: tuple[int, int, int]):
+    pieces = iter([bytes(4)])
+    assert kernel.scan(pieces, shape) is None
+    assert next(pieces) == bytes(4)
+
+
+@compiled
 def test_runs_of_another_volume_are_refused():
     found = scanned(np.ones(SHAPE))
     other = np.zeros((8, 8, 9), np.uint8, order="F")
@@ -211,12 +227,20 @@ def test_a_mask_is_scanned_only_when_its_file_is_whole_and_plain():
 
 
 @compiled
-@pytest.mark.parametrize("second", [1, 11])
-def test_whether_data_begin_anew_is_what_find_says(second: int):
-    rng = np.random.default_rng(second)
-    for _ in range(300):
-        data = rng.integers(0, 3, rng.integers(1, 60)).astype(np.uint8).tobytes()
-        assert kernel.repeats(data, second) == (len(data) >= second and data.find(data[:second], 1) >= 0)
+def test_whether_data_begin_anew_is_what_the_pattern_says():
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(3_000):
+        data = bytearray(rng.integers(0, 256, 30).astype(np.uint8).tobytes())
+        head = b"\x1f\x8b\x08" + bytes([rng.integers(0, 40)]) + b"time" + bytes([rng.integers(0, 6)])
+        at = int(rng.integers(0, 24))
+        data[at : at + len(head)] = head  # perhaps at the very start, or cut off at the end
+        data = bytes(data[:30])
+        found.append(kernel.begins_anew(data))
+        assert found[-1] == (kernel._MEMBER.search(data, 1) is not None)
+        assert not kernel.begins_anew(data[: at + len(head) - 1])
+    assert 500 < sum(found) < 2_500
+    assert not kernel.begins_anew(b"")
 
 
 def without(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> object:
@@ -308,20 +332,21 @@ def test_without_a_kernel_that_loads_numpy_does_all(
     assert caplog.text.count("kernel:") == 1
 
 
-def bundle():
-    pytest.importorskip("hatchling")
-    return importlib.import_module("bundle")
+def test_where_there_is_a_compiler_the_kernel_of_this_source_is_tested():
+    if os.environ.get("EXPLORER_NO_KERNEL", "0") not in ("", "0") or not bundle._compilers():
+        pytest.skip("the kernel is not wanted here, or there is no compiler")
+    assert kernel.is_compiled(), "kernel.c was edited, or not compiled yet: pip install -e ."
 
 
 @pytest.mark.usefixtures("fresh")
 def test_a_compiler_gives_a_kernel_that_loads_and_no_binary_of_another_source_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ):
-    if not bundle()._compilers():
+    if not bundle._compilers():
         pytest.skip("there is no compiler here")
     source = tmp_path / "kernel.c"
     shutil.copy(kernel.HERE / "kernel.c", source)
-    assert bundle().compile_kernel(tmp_path) == tmp_path / kernel.BINARY
+    assert bundle.compile_kernel(tmp_path) == tmp_path / kernel.BINARY
     monkeypatch.setattr(kernel, "HERE", tmp_path)
     assert kernel.is_compiled()
     kernel._library.cache_clear()
@@ -333,11 +358,11 @@ def test_a_compiler_gives_a_kernel_that_loads_and_no_binary_of_another_source_do
 def test_no_compiler_leaves_no_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "kernel.c").write_text("int broken(")
     (tmp_path / kernel.BINARY).write_bytes(b"of before")
-    assert bundle().compile_kernel(tmp_path) is None
+    assert bundle.compile_kernel(tmp_path) is None
     assert [path.name for path in tmp_path.iterdir()] == ["kernel.c"]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CC", "nothing --of 'the kind'")
-    assert bundle()._compilers() == []
+    assert bundle._compilers() == []
 
 
 def test_a_worker_is_told_to_do_without_too():

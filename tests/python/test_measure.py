@@ -1,8 +1,8 @@
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
-from samples import AFFINE, SHAPE, box_mask
+from samples import AFFINE, SHAPE, box_mask, mask_of
 from scipy import ndimage
 
 from explorer import components, open_dataset
@@ -14,19 +14,9 @@ from explorer.grid import Grid
 from explorer.intake import measure_files
 from explorer.labels import LabelBuilder
 from explorer.measure import measure_case, measure_mask
-from explorer.volume import Mask, Volume
+from explorer.volume import Volume
 
 GRID = Grid(SHAPE, AFFINE)
-
-
-def mask_of(array: np.ndarray, name: str = "a") -> Mask:
-    where = np.argwhere(array)
-    box = (
-        tuple(slice(int(a), int(b) + 1) for a, b in zip(where.min(0), where.max(0), strict=True))
-        if len(where)
-        else None
-    )
-    return Mask(name, box, array[box] > 0 if box else np.zeros((0, 0, 0), bool))
 
 
 def blobs(seed: int) -> np.ndarray:
@@ -178,11 +168,21 @@ def test_pieces_of_a_large_mask_are_joined(density: float, seed: int, monkeypatc
     assert components_26(inside) == expected
 
 
+def _is_counted_as_by_scipy(inside: np.ndarray) -> None:
+    labelled, count = ndimage.label(inside, np.ones((3, 3, 3)))
+    assert components_26(inside) == (count, np.bincount(labelled.ravel())[1:].max()), inside.shape
+
+
 def test_pieces_of_the_smallest_boxes_are_those_of_scipy():
     for shape in product(range(1, 5), repeat=3):
         for inside in (np.ones(shape, bool), np.indices(shape).sum(axis=0) % 2 == 0):
-            labelled, count = ndimage.label(inside, np.ones((3, 3, 3)))
-            assert components_26(inside) == (count, np.bincount(labelled.ravel())[1:].max()), shape
+            _is_counted_as_by_scipy(inside)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 64), (1, 9, 9), (1, 31, 31), (1, 99, 99), (2, 2, 40), (3, 5, 7)])
+def test_pieces_of_thin_boxes_of_lone_voxels_are_those_of_scipy(sizes: tuple[int, int, int]):
+    for shape in set(permutations(sizes)):
+        _is_counted_as_by_scipy((np.indices(shape) % 2 == 0).all(axis=0))
 
 
 @pytest.mark.parametrize("shape", [(128, 120, 150), (3, 4, 1200)])
@@ -239,10 +239,13 @@ def test_large_masks_are_views(write, image: np.ndarray, monkeypatch: pytest.Mon
     assert expected[0]["voxels"] == array.sum()
 
 
-def test_a_mask_that_cannot_be_measured_costs_no_other(image: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("kind", [MemoryError, RuntimeError, AssertionError, VolumeError])
+def test_a_mask_that_cannot_be_measured_costs_no_other(
+    image: np.ndarray, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+):
     def scarce(inside: np.ndarray) -> tuple[int, int]:
         if inside.size > 8:
-            raise MemoryError("no room")
+            raise kind("no room")
         return 1, int(inside.sum())
 
     monkeypatch.setattr("explorer.measure.components_26", scarce)
@@ -256,6 +259,6 @@ def test_a_mask_that_cannot_be_measured_costs_no_other(image: np.ndarray, monkey
         ("small", "complete"),
     ]
     assert found.findings == [
-        Finding("not_measured", "large: not measured: MemoryError: no room", structure="large")
+        Finding("not_measured", f"large: not measured: {kind.__name__}: no room", structure="large")
     ]
     assert found.structures[1]["overlap_voxels"] == 0

@@ -1,9 +1,14 @@
 """Files that are damaged, that lie or that were made to do harm."""
 
 import gzip
+import io
 import itertools
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import nibabel as nib
@@ -17,7 +22,8 @@ from explorer import open_dataset
 from explorer.errors import VolumeError
 from explorer.findings import KINDS
 from explorer.intake import measure_files
-from explorer.nifti import Nifti, parse
+from explorer.kernel import is_compiled, paint
+from explorer.nifti import Nifti, parse, scan_mask
 
 ARRAY = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
 WHOLE = nifti_bytes(ARRAY)
@@ -71,6 +77,42 @@ def test_a_file_in_many_members_is_read_whole():
     cuts = [0, 1, 3, 200, 352, 353, 900, len(RAW)]
     data = b"".join(gzip.compress(RAW[a:b]) for a, b in itertools.pairwise(cuts))
     np.testing.assert_array_equal(parse(data, "x").voxels, ARRAY)
+
+
+@pytest.mark.parametrize("before", [b"", RAW[:1], RAW[:200]])
+def test_a_damaged_member_after_a_short_one_is_told(before: bytes):
+    with pytest.raises(VolumeError, match="damaged") as caught:
+        parse(gzip.compress(before) + b"\x1f\x8b\xff\xff" + bytes(60), "x")
+    assert caught.value.kind == "gzip_damaged"
+
+
+def named(raw: bytes, name: str = "") -> bytes:
+    """Zip as of another time, and with a name, as gzip itself does."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(name, "wb", 9, packed, mtime=2) as file:
+        file.write(raw)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("name", ["", "mri.nii"])
+@pytest.mark.parametrize("with_kernel", [True, False])
+def test_a_second_copy_is_noticed_whatever_its_time_and_name(
+    name: str, with_kernel: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if not with_kernel:
+        monkeypatch.setattr("explorer.kernel._library", lambda: None)
+    with pytest.raises(VolumeError, match="more than") as caught:
+        parse(gzip.compress(RAW, mtime=1) + named(RAW, name), "x")
+    assert caught.value.kind == "too_long"
+
+
+@pytest.mark.parametrize("begin", [b"", RAW[:1], RAW])
+def test_members_without_number_take_no_time(begin: bytes):
+    data = gzip.compress(begin) + 2**16 * gzip.compress(b"")
+    start = perf_counter()
+    with pytest.raises(VolumeError):
+        parse(data, "x")
+    assert perf_counter() - start < 0.5
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -176,20 +218,26 @@ def test_a_bomb_stops_at_what_is_declared():
         assert peak < 8 * 2**20
 
 
-def only_ours(data: bytes) -> None:
-    """`parse` gives a volume or says why not, and takes no more memory than it declares."""
+def traced(work: Callable[[], Any]) -> tuple[Any, int]:
+    """What comes of a call, a `VolumeError` too, and the most memory that it took."""
     tracemalloc.start()
     try:
-        found = parse(data, "x")
+        found = work()
     except VolumeError as error:
-        found, refused = None, error
+        found = error
     finally:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
+    return found, peak
+
+
+def only_ours(data: bytes) -> None:
+    """`parse` gives a volume or says why not, a scan nothing else, and neither takes more than is declared."""
+    found, peak = traced(lambda: parse(data, "x"))
     size = 0
-    if found is None:
-        assert refused.kind in KINDS
-        assert str(refused).startswith("x: ")
+    if isinstance(found, VolumeError):
+        assert found.kind in KINDS
+        assert str(found).startswith("x: ")
     else:
         assert isinstance(found, Nifti)
         assert found.voxels.ndim == 3
@@ -197,6 +245,16 @@ def only_ours(data: bytes) -> None:
         assert all(finding.kind in KINDS for finding in found.findings)
         size = found.voxels.nbytes
     assert peak < 2 * size + 2 * len(data) + 12 * 2**20
+    mask, peak = traced(lambda: scan_mask(data))
+    assert peak < 2 * size + 2 * len(data) + 36 * 2**20  # runs that are kept for the next mask among them
+    if mask is not None:
+        assert isinstance(found, Nifti)
+        painted = np.zeros(found.voxels.shape, bool)
+        if mask.scan.box:
+            painted[mask.scan.box] = paint(mask.scan)
+        np.testing.assert_array_equal(painted.view(np.uint8), found.voxels.view(np.uint8))
+        np.testing.assert_array_equal(mask.affine, found.affine)
+        assert (mask.dtype, mask.findings) == (str(found.voxels.dtype), found.findings)
 
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -218,11 +276,70 @@ def test_fuzzed_headers(changes: list[tuple[int, int]], zipped: bool):
 
 
 @FUZZ
-@given(CHANGES, st.integers(0, len(WHOLE)), st.binary(max_size=40))
-def test_fuzzed_gzip(changes: list[tuple[int, int]], keep: int, rest: bytes):
+@given(CHANGES, st.integers(0, len(WHOLE)), st.binary(max_size=40), st.integers(0, 400))
+def test_fuzzed_gzip(changes: list[tuple[int, int]], keep: int, rest: bytes, first: int):
     only_ours(mutated(WHOLE, changes, len(WHOLE)))
+    only_ours(gzip.compress(RAW[:first]) + mutated(gzip.compress(RAW[first:]), changes, 40))
     only_ours(WHOLE[:keep] + rest)
     only_ours(WHOLE + rest)
+
+
+@FUZZ
+@given(CHANGES, st.integers(0, 8), st.binary(max_size=9), st.integers(0, 400))
+def test_fuzzed_masks(changes: list[tuple[int, int]], cut: int, rest: bytes, first: int):
+    raw = gzip.decompress(nifti_bytes(MASK))
+    only_ours(gzip.compress(mutated(raw, [(p, v % 3) for p, v in changes], len(raw)), 1))
+    only_ours(gzip.compress(mutated(raw, changes, 352), 1))
+    packed = gzip.compress(raw, 1)
+    only_ours(mutated(packed, changes, len(packed)))
+    only_ours(packed[: len(packed) - cut] + rest)
+    only_ours(gzip.compress(raw[:first]) + gzip.compress(raw[first:]))
+
+
+SCANS = """
+import resource, sys
+from pathlib import Path
+from explorer.nifti import scan_mask
+
+def most_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+usual, *files = [Path(file).read_bytes() for file in sys.argv[1:]]
+scan_mask(usual)
+before = most_mb()
+for data in files:
+    scan_mask(data)
+print(most_mb() - before)
+"""
+
+
+def test_a_scan_takes_no_more_memory_than_its_pieces(tmp_path: Path):
+    """As the system counts it: what compiled code takes is not traced."""
+    header = nib.Nifti2Header()
+    header.set_data_dtype(np.uint8)
+    header.set_sform(AFFINE, 1)
+    files = {
+        "usual": nifti_bytes(MASK),
+        "bomb": gzip.compress(gzip.decompress(nifti_bytes(MASK)) + bytes(2**27), 1),
+    }
+    for axis in range(3):
+        header.set_data_shape(np.where(np.arange(3) == axis, 2**26, 1))
+        header["vox_offset"] = 544
+        files[f"long {axis}"] = gzip.compress(header.binaryblock + bytes(4) + b"\1" * 2**26, 1)
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    code = [sys.executable, "-c", SCANS, *(str(tmp_path / name) for name in files)]
+    assert float(subprocess.run(code, capture_output=True, check=True).stdout) < 30
+
+
+@pytest.mark.skipif(not is_compiled(), reason="the kernel is not compiled here")
+def test_a_scan_without_memory_leaves_the_mask_to_numpy(write, monkeypatch: pytest.MonkeyPatch):
+    def scarce(*given: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("explorer.nifti.scan", scarce)
+    found = measure_files(open_dataset(write({"s0001": {"a": MASK, "b": MASK}}))["s0001"], "")
+    assert [(row["structure"], row["voxels"]) for row in found.structures] == [("a", 8), ("b", 8)]
 
 
 @FUZZ

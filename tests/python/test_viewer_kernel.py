@@ -124,6 +124,27 @@ def test_slices_of_a_case_that_is_no_longer_open_are_not_an_error(opened):
     assert (reply["ok"], reply["closed"], buffers, view.error) == (True, True, [], "")
 
 
+@pytest.mark.parametrize("kind", ["where", "surface"])
+def test_what_is_asked_of_masks_that_are_no_longer_shown_is_refused_quietly(opened, kind: str):
+    view = opened({"a": box_mask((1, 5), (1, 5), (1, 5))})
+    of = {"kind": kind, "scene": view.scene["key"], "structure": "a"}
+    reply, _ = ask(view, **of, content="of another set")
+    assert (reply["ok"], reply["outdated"], view.error) == (False, True, "")
+    for content in ({"content": view.labels["content"]}, {}):
+        assert ask(view, **of, **content)[0]["ok"]
+
+
+def test_a_request_about_a_case_that_was_left_is_told_apart_from_a_failure(opened):
+    view = opened({})
+    for kind in ("where", "window", "surface", "snapshot"):
+        message = {"kind": kind, "scene": "s0001#0", "structure": "a", "preset": "full"}
+        reply, _ = ask(view, **message)
+        assert (reply["ok"], reply["outdated"], view.error) == (False, True, "")
+    reply, _ = ask(view, kind="where", scene=view.scene["key"], structure="nothing")
+    assert (reply["ok"], reply["outdated"]) == (False, False)
+    assert view.error
+
+
 def test_a_structure_is_found_inside_itself(opened):
     ring = np.zeros(SHAPE, np.uint8)
     ring[1:6, 1:7, 4] = 1

@@ -1,8 +1,12 @@
 """Opening cases beside the kernel's loop: what is shown when, what is kept, what is cancelled."""
 
 import asyncio
+import gc
+import time
+import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event, Semaphore
 from typing import Any
 
@@ -12,6 +16,8 @@ from samples import SHAPE, box_mask, nifti_bytes
 from viewing import ask, cut, unpack
 
 from explorer import Cohort, Selection, build_index, open_dataset
+from explorer.dataset import Case
+from explorer.errors import DatasetError, VolumeError
 from explorer.labels import LabelBuilder, slabs
 from explorer.views import opening, reading, viewer
 from explorer.views.overlay import Overlay
@@ -235,6 +241,120 @@ def test_wishes_that_make_no_sense_are_refused(write, in_loop, message: dict[str
     in_loop(test)
 
 
+def slow_images(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """Return what is set once an image is asked for, and what lets it be read."""
+    asked, go = Event(), Event()
+    real = reading.read_image
+    monkeypatch.setattr(reading, "read_image", lambda case: (asked.set(), go.wait(20), real(case))[-1])
+    return asked, go
+
+
+def cannot_list(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    """Let a store of objects answer that it is busy when a case is listed."""
+    real = Case.sizes
+
+    def sizes(case: Case) -> tuple[int, int]:
+        if case.id == which:
+            raise DatasetError(f"Cannot list {case.folder!r}: 503.")
+        return real(case)
+
+    monkeypatch.setattr(Case, "sizes", sizes)
+
+
+def test_a_case_that_cannot_be_listed_is_told_and_the_last_one_is_no_longer_shown(
+    write, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = three_cases(write)
+    cannot_list(monkeypatch, "s0003")
+    selection.open("s0001")
+    view = make()
+    assert view.scene["case"] == "s0001"
+    selection.open("s0003")
+    assert (view.busy, view.error) == ("", "Cannot list 's0003': 503.")
+    assert (view.scene, view.labels) == ({}, {})
+    selection.open("s0001")
+    assert (view.scene["case"], view.busy, view.error) == ("s0001", "", "")
+
+
+def test_a_case_that_is_still_read_is_not_shown_as_one_that_cannot_be_listed(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = three_cases(write)
+    cannot_list(monkeypatch, "s0003")
+    asked, go = slow_images(monkeypatch)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(asked.is_set)
+        selection.open("s0003")
+        go.set()
+        await until(lambda: not view._opener._reader._busy)
+        await asyncio.sleep(0.02)
+        assert (view.scene, view._picture, view.error) == ({}, None, "Cannot list 's0003': 503.")
+        view.close()
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize("with_loop", [False, True])
+def test_a_next_case_that_cannot_be_listed_leaves_the_open_one_alone(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch, with_loop: bool
+):
+    selection, make = three_cases(write)
+    cannot_list(monkeypatch, "s0002")
+    unhandled: list[dict[str, Any]] = []
+
+    async def test() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.busy == "")
+        await asyncio.sleep(0.02)
+        assert (view.scene.get("case"), view.labels.get("complete"), view.error) == ("s0001", True, "")
+        view.close()
+
+    if with_loop:
+        in_loop(test)
+    else:
+        asyncio.run(test())
+    assert unhandled == []
+
+
+def test_a_viewer_that_was_closed_reads_nothing_and_keeps_nothing(write):
+    selection, make = three_cases(write)
+    view, other = make(), make()
+    selection.open("s0001")
+    picture = weakref.ref(view._picture)
+    view.close()
+    selection.open("s0002")
+    selection.window = (1.0, 2.0)
+    selection.compare = "reference"
+    assert (view.scene["case"], view.window, len(view._opener.shelf)) == ("s0001", None, 0)
+    assert other.scene["case"] == "s0002"
+    gc.collect()
+    assert picture() is None
+
+
+def test_a_picture_that_comes_after_a_viewer_was_closed_is_not_kept(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = three_cases(write)
+    asked, go = slow_images(monkeypatch)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(asked.is_set)
+        view.close()
+        go.set()
+        await until(lambda: not view._opener._reader._busy)
+        await asyncio.sleep(0.02)
+        assert (view.scene, len(view._opener.shelf)) == ({}, 0)
+
+    in_loop(test)
+
+
 def test_what_does_not_fit_is_not_read_ahead_and_old_cases_go(write, in_loop):
     selection, make = three_cases(write, memory_bytes=7 * 8 * 9 * 3 + 10)
 
@@ -279,6 +399,36 @@ def test_a_case_that_is_opened_while_it_is_read_ahead_is_not_read_twice(
     in_loop(test)
 
 
+def test_a_snapshot_is_of_the_case_that_was_opened_and_has_all_its_masks(
+    write, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    """In a cell that goes through cases, where nothing is shown before the cell ends."""
+    selection, make = three_cases(write)
+    slow = MaskReader.read
+    monkeypatch.setattr(MaskReader, "read", lambda *given: time.sleep(0.02) or slow(*given))
+
+    async def test() -> None:
+        view = make()
+        for case in ("s0001", "s0003", "s0002"):
+            selection.open(case)
+            png = view.snapshot(width=400, height=300)
+            assert (view.scene["case"], view.busy, view.labels["complete"]) == (case, "", True)
+            steps = len(view.labels["sets"]), view.scene["window"]
+            await asyncio.sleep(0.05)  # what was handed over is not handed over once more
+            assert view.snapshot(width=400, height=300) == png
+            assert (len(view.labels["sets"]), view.scene["window"]) == steps
+        (Path(view.dataset.location) / "s0001/mri.nii.gz").write_bytes(b"nonsense")
+        for path in Path(view.dataset.location, "s0001/segmentations").iterdir():
+            path.unlink()
+        view._opener.shelf.make_room(10**12)
+        selection.open("s0001")
+        with pytest.raises(VolumeError, match=r"no picture of 's0001'\. s0001/mri\.nii\.gz"):
+            view.snapshot()
+        view.close()
+
+    in_loop(test)
+
+
 def test_ids_that_are_cut_while_a_mask_is_added_are_known_and_not_wrong(
     write, in_loop, monkeypatch: pytest.MonkeyPatch
 ):
@@ -304,7 +454,6 @@ def test_ids_that_are_cut_while_a_mask_is_added_are_known_and_not_wrong(
         monkeypatch.setattr(LabelBuilder, "_add", add)
         selection.open("s0001")
         await until(lambda: view.labels.get("complete"))
-        view.close()
         final = {tuple(sorted(names)) for names in true.sets}
         for ids, sets in seen:
             assert ids.max() < len(sets)
@@ -313,6 +462,7 @@ def test_ids_that_are_cut_while_a_mask_is_added_are_known_and_not_wrong(
                 assert truth[ids == i].all(), names
         assert {tuple(sorted(names)) for names in view._picture.sets if names} <= final
         assert len(seen) > 10
+        view.close()
 
     in_loop(test)
 

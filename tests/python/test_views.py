@@ -1,13 +1,15 @@
 """The kernel side of case browser, header, tabs and dashboard."""
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from explorer import Cohort, OneOf, Selection, write_phantom
-from explorer.app import Page
+from explorer.app import Explorer, Page
+from explorer.index import Progress
 from explorer.views.browser import CaseTable, Facets
 from explorer.views.charts import Dashboard
 from explorer.views.figures import acquisition, prevalence, volumes
@@ -398,3 +400,16 @@ def test_a_page_of_no_data_set_says_why(tmp_path):
     reply = ask(page.children[0], kind="enter")[0]
     assert reply["ok"] is False
     assert "nowhere" in page.children[0].error
+
+
+def test_a_build_that_fails_unexpectedly_is_told_and_measures_no_more(
+    write, tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*given: object) -> Iterator[Progress]:
+        yield Progress(0, 2)
+        raise RuntimeError("by design")
+
+    monkeypatch.setattr("explorer.app.iter_build", fails)
+    app = Explorer(write({"s0001": {}, "s0002": {}}), store=tmp_path / "store")
+    assert app.header.error == "Unexpected RuntimeError: by design"
+    assert app.header.progress == {}

@@ -193,7 +193,7 @@ def test_masks_on_a_foreign_grid_are_refused_and_the_others_stay(write):
     case = open_dataset(write({"s0001": masks}))["s0001"]
     labels = read_masks(case, read_image(case).grid)
     assert labels.names == ("good",)
-    assert "off by up to 1 mm" in labels.problems["moved"]
+    assert "by up to 1 mm" in labels.problems["moved"]
     assert "(7, 8, 8)" in labels.problems["small"]
     assert "cut short" in labels.problems["cut"]
 

@@ -12,6 +12,10 @@ interface Waiting {
   since: number;
 }
 
+/** What was asked about is no longer shown: there is nothing to tell the user. */
+class Outdated extends Error {}
+export const isOutdated = (error: unknown): boolean => error instanceof Outdated;
+
 /** After this without an answer the user is told. */
 const SILENCE_MS = 8_000;
 
@@ -60,7 +64,10 @@ export function connect(model: AnyModel<any>): Kernel {
     if (!request) return;
     waiting.delete(id);
     if (content["ok"] === true) request.resolve({ content, buffers });
-    else request.reject(new Error(String(content["error"] ?? "The kernel gave no reason.")));
+    else {
+      const words = String(content["error"] ?? "The kernel gave no reason.");
+      request.reject(content["outdated"] === true ? new Outdated(words) : new Error(words));
+    }
   };
   model.on("msg:custom", receive);
 

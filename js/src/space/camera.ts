@@ -4,7 +4,7 @@ import { Box3, PerspectiveCamera, Vector3 } from "three";
 export type Letter = "A" | "P" | "L" | "R" | "S" | "I";
 
 /** Azimuth and elevation of the six views, in degrees; 0 looks from the front, 90 from the patient's left. */
-export const VIEWS: Record<Letter, [number, number]> = {
+const VIEWS: Record<Letter, [number, number]> = {
   A: [0, 0], P: [180, 0], L: [90, 0], R: [-90, 0],
   // From above the front is up, as it is from below.
   S: [180, 90], I: [0, -90],

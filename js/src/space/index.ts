@@ -1,7 +1,7 @@
 // The 3D picture: surfaces, slice planes and crosshair. A program of its own, loaded when 3D is first shown.
 import {
   AmbientLight, BackSide, Box3, BufferAttribute, BufferGeometry, CanvasTexture, Color, DirectionalLight, DoubleSide,
-  FrontSide, Group, LinearFilter, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, MeshPhongMaterial,
+  Group, LinearFilter, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, MeshPhongMaterial,
   Raycaster, Scene as Stage, SRGBColorSpace, Vector2, Vector3, WebGLRenderer,
 } from "three";
 import { orbit, type Letter, type Orbit } from "./camera";
@@ -87,6 +87,9 @@ export function open(canvas: HTMLCanvasElement): Space | null {
   light(stage, view);
   const surfaces = new Group();
   const kept = new Map<string, Surface>();
+  const farSides = new Map<Surface, Surface>();
+  /** The direction that transparent surfaces are sorted for, until another one is shown. */
+  let sortedFor: Vector3 | null = null;
   const planes = [0, 1, 2].map(slicePlane);
   const lines = crosshair();
   stage.add(surfaces, ...planes.map((p) => p.mesh), ...lines.all);
@@ -107,6 +110,38 @@ export function open(canvas: HTMLCanvasElement): Space | null {
     mesh.removeFromParent();
     mesh.geometry.dispose();
     mesh.material.dispose();
+    farSides.get(mesh)?.material.dispose();
+    farSides.delete(mesh);
+  };
+  /** The far side of a transparent surface: it is seen too, and drawn before all that lies within. */
+  const farSide = (mesh: Surface): Surface => {
+    const known = farSides.get(mesh);
+    if (known) return known;
+    const far = new Mesh(mesh.geometry, mesh.material.clone());
+    far.material.side = BackSide;
+    farSides.set(mesh, far);
+    mesh.add(far);
+    return far;
+  };
+  /**
+   * Draw what is transparent from far to near, far sides at the distance of their farthest point and near
+   * sides at that of their nearest: so what lies within another surface is between its two sides.
+   */
+  const sortClear = (): void => {
+    const [, , back] = view.axes();
+    if (sortedFor?.equals(back)) return;
+    sortedFor = back;
+    const sides: [number, Surface][] = [];
+    for (const mesh of kept.values()) {
+      if (!mesh.visible || !mesh.material.transparent) continue;
+      const [near, far] = reach(mesh, back);
+      sides.push([near, mesh], [far, farSide(mesh)]);
+    }
+    sides.sort(([a], [b]) => a - b).forEach(([, side], i) => (side.renderOrder = i + 1));
+  };
+  const render = (): void => {
+    sortClear();
+    renderer.render(stage, view.camera);
   };
   const bounds = (): Box3 | null => {
     const box = new Box3();
@@ -127,22 +162,26 @@ export function open(canvas: HTMLCanvasElement): Space | null {
       surfaces.add(mesh);
     },
     show(looks) {
+      sortedFor = null;
       for (const [name, mesh] of kept) {
         const look = looks.get(name);
         mesh.visible = look !== undefined && look.opacity > 0.004;
         if (!look) continue;
         const clear = look.opacity < 0.996;
         const m = mesh.material;
-        if (m.transparent !== clear) {
-          // A transparent surface is drawn from both sides, the far one first, and hides nothing.
-          m.transparent = clear;
-          m.depthWrite = !clear;
-          m.side = clear ? DoubleSide : FrontSide;
-          m.needsUpdate = true;
+        if (!clear) mesh.renderOrder = 0;
+        const far = clear ? farSide(mesh) : farSides.get(mesh);
+        if (far) far.visible = clear;
+        for (const side of far ? [m, far.material] : [m]) {
+          if (side.transparent !== clear) {
+            side.transparent = clear;
+            side.depthWrite = !clear; // what is transparent hides nothing
+            side.needsUpdate = true;
+          }
+          side.opacity = look.opacity;
+          side.color.setRGB(look.color[0] / 255, look.color[1] / 255, look.color[2] / 255, SRGBColorSpace);
+          side.emissive.copy(side.color).lerp(new Color(1, 1, 1), 0.25).multiplyScalar(look.bright ? HIGHLIGHT : 0);
         }
-        m.opacity = look.opacity;
-        m.color.setRGB(look.color[0] / 255, look.color[1] / 255, look.color[2] / 255, SRGBColorSpace);
-        m.emissive.copy(m.color).lerp(new Color(1, 1, 1), 0.25).multiplyScalar(look.bright ? HIGHLIGHT : 0);
       }
     },
     empty: () => [...kept.keys()].forEach(drop),
@@ -169,10 +208,10 @@ export function open(canvas: HTMLCanvasElement): Space | null {
       renderer.setSize(width, height, false);
       view.resize(width / height);
     },
-    render: () => renderer.render(stage, view.camera),
+    render,
     timed() {
       const start = performance.now();
-      renderer.render(stage, view.camera);
+      render();
       context.readPixels(0, 0, 1, 1, context.RGBA, context.UNSIGNED_BYTE, new Uint8Array(4));
       return performance.now() - start;
     },
@@ -185,6 +224,19 @@ export function open(canvas: HTMLCanvasElement): Space | null {
       renderer.forceContextLoss();
     },
   };
+}
+
+/** How far towards the viewer the farthest and the nearest point of a surface lie. */
+function reach(mesh: Surface, back: Vector3): [number, number] {
+  const p = mesh.geometry.getAttribute("position").array;
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < p.length; i += 3) {
+    const along = p[i]! * back.x + p[i + 1]! * back.y + p[i + 2]! * back.z;
+    if (along < low) low = along;
+    if (along > high) high = along;
+  }
+  const middle = mesh.position.dot(back);
+  return [high + middle, low + middle];
 }
 
 const material = (): MeshPhongMaterial => new MeshPhongMaterial({ specular: 0x2a2a2a, shininess: 26 });
@@ -307,7 +359,7 @@ function crosshair(): { all: LineSegments[]; set(ends: readonly Triple[] | null)
   const clear = new LineBasicMaterial({ color: CROSS });
   const faint = new LineBasicMaterial({ color: CROSS, transparent: true, opacity: 0.3, depthTest: false });
   const all = [new LineSegments(geometry, clear), new LineSegments(geometry, faint)];
-  all[1]!.renderOrder = 1;
+  all[1]!.renderOrder = 1e6; // over all that is transparent
   for (const line of all) {
     line.visible = false;
     line.frustumCulled = false;

@@ -1,6 +1,6 @@
 // What the keys, the pointer, the bar, the list and 3D can do.
 import type { AnyModel } from "@anywidget/types";
-import type { Kernel } from "../shared/kernel";
+import { isOutdated, type Kernel } from "../shared/kernel";
 import type { BarActions, Preset } from "./bar";
 import { copyPicture } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
@@ -87,7 +87,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       model.save_changes();
     }, SAVE_DELAY_MS);
   };
-  const fail = (error: Error): void => stage.notice(error.message);
+  const fail = (error: Error): void => {
+    if (!isOutdated(error)) stage.notice(error.message);
+  };
 
   const tellPoint = (): void => {
     telling = 0;
@@ -179,7 +181,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       const axis = AXES[view.active][0];
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
-    step,
+    step(by) {
+      clearTimeout(telling);
+      telling = 0;
+      step(by);
+    },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
       if (!rows.length) return;
@@ -294,6 +300,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       return moved;
     },
     forgetPoint() {
+      clearTimeout(telling); // which would be of the case before
+      telling = 0;
       sent = null;
       moved = false;
     },

@@ -6,7 +6,7 @@ import "./bar.css";
 import "./overlays.css";
 import "./space.css";
 import { errorLine, h, root } from "../shared/dom";
-import { connect } from "../shared/kernel";
+import { connect, isOutdated } from "../shared/kernel";
 import { actions } from "./actions";
 import { bar } from "./bar";
 import { clampVoxel, middle, toVoxel } from "./geometry";
@@ -51,7 +51,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     });
     queueMicrotask(draw);
   };
-  const fail = (error: Error): void => planes.notice(error.message);
+  const fail = (error: Error): void => {
+    if (!isOutdated(error)) planes.notice(error.message);
+  };
   const arrived = (): void => {
     redraw();
     say();
@@ -289,7 +291,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     observer.disconnect();
     cancelAnimationFrame(frame);
     closed = true;
-    for (const part of [act, cases, controls, help, space, kernel]) part.dispose();
+    cuts.open(null);
+    for (const part of [act, cases, planes, controls, help, space, kernel]) part.dispose();
     disposeError();
   };
 }

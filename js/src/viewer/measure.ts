@@ -23,7 +23,7 @@ export function measured(tool: Tool, points: readonly Vec3[]): number {
   return (Math.acos(Math.min(1, Math.max(-1, cosine))) * 180) / Math.PI;
 }
 
-export function describe(scene: Scene, { tool, points }: Measurement): string {
+function describe(scene: Scene, { tool, points }: Measurement): string {
   if (points.length < NEEDS[tool]) return "";
   const value = measured(tool, points.map((p) => toWorld(scene, p)));
   return tool === "distance" ? `${value.toFixed(1)} mm` : `${value.toFixed(1)}°`;

@@ -1,15 +1,17 @@
 // Surfaces from the kernel: only those that are shown, a few at a time, kept within a budget.
-import type { Kernel, Reply } from "../shared/kernel";
+import { isOutdated, type Kernel, type Reply } from "../shared/kernel";
 import type { SurfaceData } from "../space/index";
 import type { Vec3 } from "./scene";
 import { copied } from "./unpack";
 
 const AT_ONCE = 3;
 const BUDGET_BYTES = 48e6;
+/** The kernel has another case or other masks by now, of which this page will soon hear. */
+const OUTDATED_MS = 500;
 
 export interface Meshes {
-  /** Ask for what is not there yet; `place` names the case and whose masks they are. */
-  want(place: string, scene: string, names: readonly string[]): void;
+  /** Ask for what is not there yet; `place` names the case and whose masks they are, `content` does for the kernel. */
+  want(place: string, scene: string, content: string | undefined, names: readonly string[]): void;
   get(place: string, name: string): SurfaceData | undefined;
   /** Why a surface cannot be had, if so. */
   failed(place: string, name: string): boolean;
@@ -35,7 +37,8 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
   // In the order of their last use, places as well as the surfaces of one.
   const places = new Map<string, Map<string, SurfaceData | null>>();
   const asking = new Set<string>();
-  let wanted: { place: string; scene: string; names: readonly string[] } = { place: "", scene: "", names: [] };
+  let wanted: { place: string; scene: string; content: string | undefined; names: readonly string[] } =
+    { place: "", scene: "", content: undefined, names: [] };
   let closed = false;
 
   const trim = (): void => {
@@ -49,20 +52,25 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
   };
 
   const pump = (): void => {
-    const { place, scene, names } = wanted;
+    const { place, scene, content, names } = wanted;
     for (const name of names) {
       if (asking.size >= AT_ONCE || closed) return;
       const id = `${place}\n${name}`;
       if (asking.has(id) || places.get(place)?.has(name)) continue;
       asking.add(id);
+      let pause = 0;
       kernel
-        .ask("surface", { scene, structure: name })
+        .ask("surface", { scene, content, structure: name })
         .then((reply) => {
           places.get(place)?.set(name, surfaceOf(reply));
           trim();
         })
         .catch((error: Error) => {
           if (wanted.scene !== scene) return; // another case was opened meanwhile
+          if (isOutdated(error)) {
+            pause = OUTDATED_MS;
+            return;
+          }
           places.get(place)?.set(name, null);
           failed(error);
         })
@@ -70,14 +78,15 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
           asking.delete(id);
           if (closed) return;
           if (wanted.place === place) arrived(place, name);
-          pump();
+          if (pause) setTimeout(pump, pause);
+          else pump();
         });
     }
   };
 
   return {
-    want(place, scene, names) {
-      wanted = { place, scene, names };
+    want(place, scene, content, names) {
+      wanted = { place, scene, content, names };
       const kept = places.get(place) ?? new Map<string, SurfaceData | null>();
       places.delete(place);
       places.set(place, kept);

@@ -34,7 +34,7 @@ const MOST = 64;
 const CELL_PIXELS = 190;
 const MARGIN = 2;
 
-export interface Arrangement {
+interface Arrangement {
   columns: number;
   rows: number;
   step: number;
@@ -42,7 +42,7 @@ export interface Arrangement {
 }
 
 /** Fill an area with slices of `mmX` x `mmY` as evenly spaced as whole numbers allow, none too small. */
-export function arrange(width: number, height: number, mmX: number, mmY: number, slices: number): Arrangement {
+function arrange(width: number, height: number, mmX: number, mmY: number, slices: number): Arrangement {
   const fit = (columns: number, rows: number): number => Math.min(width / columns / mmX, height / rows / mmY);
   const wanted = Math.max(CELL_PIXELS, width / 8) / Math.max(mmX, mmY);
   const most = Math.max(1, Math.floor(width / (mmX * wanted))) * Math.max(1, Math.floor(height / (mmY * wanted)));

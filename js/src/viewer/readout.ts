@@ -1,6 +1,6 @@
 // What is under the cursor: a card beside it, a line under the picture, and words for a screen reader.
 import { h } from "../shared/dom";
-import type { Ids, Rgb, Values } from "./composite";
+import type { Ids, Look, Rgb, Values } from "./composite";
 import { AXES, millimetres, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Layer } from "./intake";
@@ -99,6 +99,7 @@ export function readout(rested: () => void): Readout {
   const heard = h("div", { class: "xp-heard", role: "status", "aria-live": "polite" });
   let later = 0;
   let carded = "";
+  let looked: Look | null = null;
 
   const chips = (view: View, rows: number[], prefix: string): HTMLElement[] => {
     const more = rows.length - MOST_NAMES;
@@ -135,9 +136,9 @@ export function readout(rested: () => void): Readout {
     point(view, found, compare, x, y) {
       card.hidden = found === null;
       if (!found) return;
-      const key = JSON.stringify([found, view.scene!.key]);
-      if (key !== carded) fill(view, found, compare);
-      carded = key;
+      const key = JSON.stringify([found, view.scene!.key, view.labels?.content, compare]);
+      if (key !== carded || view.look !== looked) fill(view, found, compare);
+      [carded, looked] = [key, view.look];
       const box = card.parentElement!.getBoundingClientRect();
       const [left, top] = [x - box.left, y - box.top];
       const [width, height] = [card.offsetWidth, card.offsetHeight];

@@ -26,6 +26,8 @@ export interface Slices {
   setOther(labels: Labels | null): void;
   /** A slice is seen: have it, and those around it. */
   want(plane: Plane, index: number): void;
+  /** A plane is no longer seen. */
+  unwant(plane: Plane): void;
   /** Many small slices are seen at once; replaces the last such wish of the plane, [] ends it. */
   wantMany(plane: Plane, indices: readonly number[]): void;
   /** Always of full size; see `isCoarse`. */
@@ -36,6 +38,8 @@ export interface Slices {
   isCoarse(plane: Plane, index: number, layer?: Layer): boolean;
   /** Have a case that may come next, if the kernel has all of it. */
   ahead(id: string): Promise<Page | null>;
+  /** The planes that are seen. */
+  planes(): readonly Plane[];
   /** Whether there is a picture of a case that is not open, in the planes that are seen. */
   hasMiddle(scene: Scene): boolean;
   isFar(): boolean;
@@ -153,6 +157,8 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   };
   const planes = (): Plane[] => [last, ...PLANES.filter((plane) => plane !== last)].filter((plane) => wishes.has(plane));
 
+  const shown = (): readonly Plane[] => (wishes.size ? PLANES.filter((plane) => wishes.has(plane)) : PLANES);
+
   /** How many slices to have on each side of what is seen: from a near kernel as many as a drag may cross. */
   const ahead = (plane: Plane): number => {
     if (line.packs()) return AHEAD;
@@ -206,7 +212,9 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     for (const plane of planes()) {
       for (const layer of layers) {
         const missing = around(plane).filter((index) => lacks(layer, plane, index));
-        if (missing.length) return whole(layer, plane, missing, false);
+        // Those at the far end wait for others, so that a drag does not ask for each of them by itself.
+        const isFar = missing.length < BATCH && Math.abs(missing[0]! - wishes.get(plane)!.index) > ahead(plane) / 2;
+        if (missing.length && (rests || !isFar)) return whole(layer, plane, missing, false);
       }
     }
     if (!rests) return null;
@@ -268,6 +276,8 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         if (content["closed"] === true) throw null;
         learn(job, compress, bytes, buffers.length);
         await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
+        // An answer from other masks: theirs will be told, and asking again before that would not end.
+        for (const name of names) if (!kept.has(name)) refused.add(name);
         if (scene?.key === of.key && indices.some((index) => isSeen(plane, index))) arrived(plane);
       })
       .catch((error: Error | null) => {
@@ -356,6 +366,11 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       wishedAt = performance.now();
       pump();
     },
+    unwant(plane) {
+      const before = wishes.get(plane);
+      if (before?.many.length) wishes.set(plane, { ...before, index: -1 });
+      else wishes.delete(plane);
+    },
     wantMany(plane, indices) {
       const before = wishes.get(plane) ?? { index: -1, step: 1, many: [] };
       if (before.many.length === indices.length && before.many.every((index, i) => index === indices[i])) return;
@@ -374,7 +389,8 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       kept.keepMiddle(of, [page.labels, page.other]);
       return page;
     },
-    hasMiddle: (of) => (wishes.size ? [...wishes.keys()] : PLANES).every((plane) => kept.hasMiddle(of, plane)),
+    planes: shown,
+    hasMiddle: (of) => shown().every((plane) => kept.hasMiddle(of, plane)),
     isFar: () => line.packs(),
     image: (plane, index) => at("image", plane, index) as Values | undefined,
     labels: (plane, index) => at("labels", plane, index) as Ids | undefined,

@@ -215,7 +215,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     if (!last || state !== "ready" || !space) return;
     const f = last;
     const names = new Map(rows(f).map((row) => [f.labels!.structures[row]!.name, row]));
-    store.want(place, f.scene.key, [...names.keys()]);
+    store.want(place, f.scene.key, f.labels?.content, [...names.keys()]);
     const looks = new Map<string, Look>();
     let there = 0;
     let fresh = false;

@@ -28,6 +28,7 @@ export interface Stage {
   /** Tell of something that has happened, for a while. */
   notice(text: string): void;
   compared(maskSet: string, compare: string): void;
+  dispose(): void;
 }
 
 const NOTICE_MS = 5000;
@@ -111,6 +112,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       for (const [plane, t] of tiles) {
         const seen = layout === "grid" || layout === plane;
         if (seen || inSpace) slices.want(plane, indexOf(view, plane));
+        else slices.unwant(plane);
         if (seen) t.draw(frameOf(plane), ...sizeOf(t.el));
       }
       requestIdle(ahead);
@@ -155,6 +157,11 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
           ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]!))
           : [h("span", {}, h("span", { class: "xp-key-fill" }), maskSet), h("span", {}, h("span", { class: "xp-key-line" }), `${compare}: outline with a dark edge`)]),
       );
+    },
+    dispose() {
+      observer.disconnect();
+      cancelIdleCallback(idle);
+      clearTimeout(fading);
     },
   };
 }

@@ -231,6 +231,7 @@ export function tile(plane: Plane): Tile {
       clearTimeout(sliding);
       spoken = about = "";
       name();
+      Object.assign(slider, { max: "0", value: "0", disabled: true });
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
     },

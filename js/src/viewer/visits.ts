@@ -49,6 +49,8 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
   let awaited = "";
   let underWay = 0;
   let fetching = false;
+  /** What was last fetched, for which planes: that it is not here for all of them may not be mended by asking again. */
+  let tried = "";
   let closed = false;
 
   const remember = (page: Page): void => {
@@ -92,14 +94,17 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
 
   const fetch = (): void => {
     const id = model.get("ahead");
-    if (!id || id === current() || fetching || awaited || ready(id)) return;
+    const wish = `${id} ${slices.planes().join()}`;
+    if (!id || id === current() || fetching || awaited || wish === tried || ready(id)) return;
     fetching = true;
+    tried = wish;
     slices.ahead(id)
       .then((page) => page && remember(page))
       .catch(() => undefined) // it is opened without, and then told
       .finally(() => (fetching = false));
   };
   const onAhead = (): void => {
+    tried = "";
     if (!slices.isFar()) fetch();
   };
   const onWish = (event: Event): void => {
@@ -124,7 +129,7 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
     isAhead: () => awaited !== "",
     opened(scene) {
       // What was opened before is still on its way.
-      if (awaited && scene?.case !== awaited && (scene || underWay)) return false;
+      if (underWay && scene?.case !== awaited) return false;
       awaited = "";
       return true;
     },

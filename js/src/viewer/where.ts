@@ -5,7 +5,7 @@ import type { Labels, Plane, Vec3, Where } from "./scene";
 export type Goal = "centre" | "largest" | "next" | "previous";
 
 /** The nearest slice after (1) or before (-1) an index that one of the runs covers; gaps are skipped. */
-export function nextWith(runs: readonly [number, number][], index: number, by: 1 | -1): number | null {
+function nextWith(runs: readonly [number, number][], index: number, by: 1 | -1): number | null {
   if (by > 0) {
     const run = runs.find(([, stop]) => index + 1 < stop);
     return run ? Math.max(run[0], index + 1) : null;
@@ -26,12 +26,12 @@ export function whereabouts(kernel: Kernel): (labels: Labels, structure: string)
   const known = new Map<string, Promise<Where>>();
   let of = "";
   return (labels, structure) => {
-    const state = `${labels.key}/${labels.revision}`;
+    const state = `${labels.content ?? labels.key}/${labels.revision}`;
     if (state !== of) known.clear();
     of = state;
     let found = known.get(structure);
     if (!found) {
-      found = kernel.ask("where", { scene: labels.key, structure }).then(({ content }) => {
+      found = kernel.ask("where", { scene: labels.key, content: labels.content, structure }).then(({ content }) => {
         const { centre, best, has } = content as Partial<Where>;
         if (!isVec3(centre) || !best || !has) throw new Error(`The kernel does not know where ${structure} is.`);
         return { centre, best, has };

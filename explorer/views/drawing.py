@@ -1,0 +1,76 @@
+"""The picture that a viewer shows, drawn without a browser."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from explorer.selection import Selection
+from explorer.views.options import Options
+from explorer.views.overlay import Overlay
+from explorer.views.picture import Picture
+
+_MOST_NAMES = 3
+
+
+def draw_shown(
+    picture: Picture,
+    selection: Selection,
+    *,
+    options: Mapping[str, Any],
+    layout: str,
+    rows: Sequence[Mapping[str, Any]],
+    **more: Any,  # noqa: ANN401 - as of `explorer.snapshot.draw`
+) -> bytes:
+    """Draw what is shown of a case.
+
+    Parameters
+    ----------
+    picture
+        The case.
+    selection
+        What of it is shown.
+    options
+        How; see `Options`.
+    layout
+        One of the viewer's; the grid stands for ``"3d"``, which only a browser draws.
+    rows
+        The list of structures, with ``name`` and ``volume_ml``.
+    more
+        Size, title and the like, as of `explorer.snapshot.draw`.
+
+    Returns
+    -------
+    bytes
+        A PNG.
+    """
+    from explorer.snapshot import draw
+
+    return draw(
+        picture,
+        masks=picture.labels,
+        other=picture.other,
+        point=selection.point,
+        structures=selection.structures,
+        options=Options.of(options),
+        layout="grid" if layout == "3d" else layout,
+        window=selection.window,
+        colors=dict(selection.colors),
+        opacities=dict(selection.opacities),
+        volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
+        notes=missing(picture),
+        **more,
+    )
+
+
+def missing(picture: Picture) -> list[str]:
+    """Return what a picture lacks because files cannot be read, a line each."""
+    lines = ["No image: only masks are shown."] if picture.problem else []
+    return lines + [words for overlay in picture.shown if (words := _unread(overlay))]
+
+
+def _unread(overlay: Overlay) -> str:
+    names = [name.replace("_", " ") for name in overlay.problems]
+    if not names:
+        return ""
+    whose = "" if overlay.mask_set == "reference" else f" of {overlay.mask_set}"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"Not readable{whose}: {', '.join(names[:_MOST_NAMES])}{more}"
