@@ -54,7 +54,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const chart = el.closest(".xp-dashboard")?.querySelector(".js-plotly-plot");
     const { kind, note: words } = model.get("state");
     chart?.setAttribute("role", "img");
-    for (const part of chart?.children ?? []) part.setAttribute("aria-hidden", "true");
+    // Its parts, and what Plotly measures texts with beside the page, mean nothing to a screen reader.
+    for (const part of [...(chart?.children ?? []), ...document.querySelectorAll("#js-plotly-tester")]) part.setAttribute("aria-hidden", "true");
     chart?.setAttribute("aria-label", `Chart: ${kind ?? ""}. ${words ?? ""}`);
   };
   const show = (): void => {
