@@ -20,6 +20,9 @@ FLAGS = [
 ]
 """Root needs no-sandbox; the rest keeps the browser from asking the network on its own account."""
 
+GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+"""WebGL in software."""
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

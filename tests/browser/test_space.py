@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import FLAGS
+from browser import FLAGS, GL
 from playwright.sync_api import Browser, Playwright
 from widgets import Bridge, Stub
 
@@ -15,7 +15,6 @@ from explorer.structures import structure
 from explorer.views.view import OutdatedError
 from explorer.views.viewer import Viewer
 
-GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 TRAITS = [
     *("scene", "labels", "facts", "busy", "cases", "layout_name", "window", "point", "structures", "error")
 ]

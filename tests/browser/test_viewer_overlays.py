@@ -172,7 +172,7 @@ def test_sets_of_masks_are_chosen_only_where_there_are_some(stub: Callable[..., 
     assert ["compare", ""] in widget.page.evaluate("window.saved")
     quiet(widget)
     assert widget.page.locator(".xp-legend").is_hidden()
-    assert widget.page.locator("text=Difference").is_disabled()
+    assert widget.page.locator("text=Difference").is_hidden()
     widget.set("options", {"paint": "both"})
     widget.page.select_option("[aria-label='Compared with']", "nnU-Net")
     quiet(widget)

@@ -49,6 +49,15 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     }
     input.value = value;
   };
+  /** Plotly's drawing as one picture, told in words. */
+  const nameChart = (): void => {
+    const chart = el.closest(".xp-dashboard")?.querySelector(".js-plotly-plot");
+    const { kind, note: words } = model.get("state");
+    chart?.setAttribute("role", "img");
+    // Its parts, and what Plotly measures texts with beside the page, mean nothing to a screen reader.
+    for (const part of [...(chart?.children ?? []), ...document.querySelectorAll("#js-plotly-tester")]) part.setAttribute("aria-hidden", "true");
+    chart?.setAttribute("aria-label", `Chart: ${kind ?? ""}. ${words ?? ""}`);
+  };
   const show = (): void => {
     const state = model.get("state");
     options(structures.input, CHOICES, state.choice ?? "frequent");
@@ -59,6 +68,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     whole.setAttribute("aria-pressed", String(state.complete_only === true));
     note.textContent = note.title = state.note ?? "";
     message.textContent = state.message ?? "";
+    nameChart();
   };
 
   // Plotly listens to the window only, and only once a figure is drawn: tell it until it has the room there is.
@@ -74,7 +84,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const resized = (): void => {
     window.clearTimeout(timer);
-    timer = window.setTimeout(() => settle(MOST_TRIES), 0);
+    timer = window.setTimeout(() => {
+      settle(MOST_TRIES);
+      nameChart();
+    }, 0);
   };
   const sizes = new ResizeObserver(resized);
   const figures = new MutationObserver(resized);

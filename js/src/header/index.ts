@@ -19,7 +19,7 @@ const count = (n: number): string => n.toLocaleString("en");
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
   root(el, "header", "Data set");
   const kernel = connect(model);
-  const title = h("strong", { class: "xp-name" });
+  const title = h("strong", { class: "xp-name", role: "heading", "aria-level": 2 });
   const subtitle = h("span", { class: "xp-sub" });
   const cases = h("span", { class: "xp-count xp-n", role: "status", "aria-live": "polite" });
   const search = h("input", {

@@ -6,6 +6,8 @@ import "./app.css";
 import { errorLine, h, root } from "../shared/dom";
 
 const NARROW_PX = 860;
+/** Beyond 2K the pixels are many and the eye is not nearer. */
+const WIDE_PX = 2400;
 
 interface State {
   names: string[];
@@ -15,11 +17,18 @@ interface State {
 
 function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
   root(el, "tabs", "Below the viewer");
-  const list = h("div", { role: "tablist", class: "xp-tablist" });
+  const list = h("div", { role: "tablist", class: "xp-tablist", "aria-label": "Cases and charts" });
 
   const choose = (name: string): void => {
     model.set("chosen", name);
     model.save_changes();
+  };
+  let app: Element | null = null;
+  /** What is below has no front end of its own to say that it is the chosen tab's panel. */
+  const tellPanel = (): void => {
+    const panel = app?.querySelector(":scope > .xp-in-bottom");
+    panel?.setAttribute("role", "tabpanel");
+    panel?.setAttribute("aria-label", model.get("chosen"));
   };
   const show = (): void => {
     const chosen = model.get("chosen");
@@ -35,6 +44,7 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
         return tab;
       }),
     );
+    tellPanel();
     if (hadFocus) list.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
   };
   list.addEventListener("keydown", (event) => {
@@ -48,11 +58,14 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
 
   // The app has no front end of its own; its layout follows the width it is given.
   const sizes = new ResizeObserver(([entry]) => {
-    if (entry) entry.target.classList.toggle("xp-narrow", entry.contentRect.width < NARROW_PX);
+    if (!entry) return;
+    entry.target.classList.toggle("xp-narrow", entry.contentRect.width < NARROW_PX);
+    entry.target.classList.toggle("xp-wide", entry.contentRect.width >= WIDE_PX);
   });
   const watch = requestAnimationFrame(() => {
-    const app = el.closest(".xp-app");
+    app = el.closest(".xp-app");
     if (app) sizes.observe(app);
+    tellPanel();
   });
 
   el.append(list);

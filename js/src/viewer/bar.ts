@@ -35,15 +35,18 @@ export interface BarState {
 
 export interface Bar {
   el: HTMLElement;
+  /** Which sets of masks are shown, for the head of their list. */
+  sets: HTMLElement;
   update(state: BarState): void;
   /** Close what is open; false when nothing was. */
   close(): boolean;
   dispose(): void;
 }
 
-const LAYOUTS: [Layout, string, string][] = [
-  ["grid", "All", "Three planes and 3D (1)"], ["axial", "Axial", "Axial (2)"], ["coronal", "Coronal", "Coronal (3)"],
-  ["sagittal", "Sagittal", "Sagittal (4)"], ["mosaic", "Mosaic", "Sheet of slices (5)"], ["3d", "3D", "3D (6)"],
+/** Name, and how much of it is shown where there is little room. */
+const LAYOUTS: [Layout, string, number, string][] = [
+  ["grid", "All", 3, "Three planes and 3D (1)"], ["axial", "Axial", 2, "Axial (2)"], ["coronal", "Coronal", 3, "Coronal (3)"],
+  ["sagittal", "Sagittal", 3, "Sagittal (4)"], ["mosaic", "Mosaic", 3, "Sheet of slices (5)"], ["3d", "3D", 2, "3D (6)"],
 ];
 const PRESETS: [Preset, string][] = [
   ["1-99", "1–99 %"], ["2-98", "2–98 %"], ["0.5-99.5", "0.5–99.5 %"], ["full", "Full range"], ["structure", "On structure"], ["custom", "Custom"],
@@ -80,13 +83,17 @@ export function bar(actions: BarActions): Bar {
   }
   const presets = choose("Window preset", PRESETS, (value) => actions.preset(value as Preset));
 
-  const button = (content: string | SVGElement, label: string, act: () => void, extra = "xp-btn"): HTMLButtonElement => {
+  const button = (content: string | SVGElement, label: string, act: () => void): HTMLButtonElement => {
     const plain = typeof content === "string";
-    const el = h("button", { class: plain ? extra : `${extra} xp-icon-button`, title: label, "aria-label": plain ? null : label }, content);
+    const el = h("button", { class: plain ? "xp-btn" : "xp-btn xp-icon-button", title: label, "aria-label": plain ? null : label }, content);
     el.addEventListener("click", act);
     return el;
   };
-  const layouts = LAYOUTS.map(([name, text, title]) => button(text, title, () => actions.layout(name), "xp-seg"));
+  const layouts = LAYOUTS.map(([name, text, short, title]) => {
+    const el = h("button", { class: "xp-seg", title, "aria-label": text }, text.slice(0, short), h("span", {}, text.slice(short)));
+    el.addEventListener("click", () => actions.layout(name));
+    return el;
+  });
   const overlay = button(icon("structures"), "Structures on or off (S)", () => actions.toggle("overlay"));
   const paint = choose("How structures are drawn (O)", PAINTS.map((name) => [name, PAINT_NAMES[name]] as const), (value) => actions.options({ paint: value as Paint }));
   const slide = (label: string, min: number, max: number, step: number, act: (value: number) => void): HTMLInputElement => {
@@ -100,13 +107,14 @@ export function bar(actions: BarActions): Bar {
   const masks = choose("Masks shown", [], (value) => actions.masks(value, compare.value));
   const compare = choose("Compared with", [], (value) => actions.masks(masks.value, value));
   const difference = button("Difference", "Where the two agree and where not", () => actions.toggle("difference"));
-  const sets = h("div", { class: "xp-sets xp-mask-sets", role: "group", "aria-label": "Sets of masks", hidden: true }, masks, h("span", { class: "xp-cap" }, "vs"), compare, difference);
+  const sets = h("div", { class: "xp-mask-sets", role: "group", "aria-label": "Sets of masks", hidden: true }, masks, h("span", { class: "xp-cap" }, "vs"), compare, difference);
 
   const tools = (["distance", "angle"] as const).map((name) =>
     [name, button(icon(name), name === "distance" ? "Measure a distance (L)" : "Measure an angle (N)", () => actions.tool(name))] as const);
   const copy = button(icon("copy"), "Copy picture (P)", actions.copy);
   const more = button(icon("display"), "Display", () => open(pop.hidden !== false));
-  const help = button("?", "Keys and mouse (?)", actions.help, "xp-btn xp-help-button");
+  const help = button("?", "Keys and mouse (?)", actions.help);
+  help.classList.add("xp-help-button");
   help.setAttribute("aria-label", "Keys and mouse");
 
   const switches = ([["radiological", "Radiological", "Patient's right on the left (X)"], ["smooth", "Interpolation", "Linear or nearest (I)"], ["crosshair", "Crosshair", "Show the crosshair (M)"]] as const)
@@ -136,11 +144,11 @@ export function bar(actions: BarActions): Bar {
   let stopped = "";
   const stops = [roving(segs, "button"), roving(row, "button:not(.xp-pop button)")];
   return {
+    sets,
     el: h("div", { class: "xp-bar", role: "group", "aria-label": "Display of the slices" },
       segs,
       h("div", { class: "xp-sets", role: "group", "aria-label": "Window" }, h("span", { class: "xp-cap" }, "Window"), low, high, presets),
       h("div", { class: "xp-sets", role: "group", "aria-label": "Structures" }, overlay, paint, opacity),
-      sets,
       row),
     update(state) {
       const { options } = state;
@@ -168,7 +176,7 @@ export function bar(actions: BarActions): Bar {
       fillChoices(compare, [["", "nothing"], ...state.maskSets.filter((name) => name !== state.maskSet).map((name) => [name, name.slice(0, 60)] as const)]);
       masks.value = state.maskSet;
       compare.value = state.compare;
-      difference.disabled = state.compare === "";
+      difference.hidden = state.compare === "";
     },
     close() {
       const was = !pop.hidden;

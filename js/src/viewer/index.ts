@@ -224,7 +224,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     close: () => help.close() || controls.close(),
   });
   const controls = bar(act);
-  const side = panel(act);
+  const side = panel(act, controls.sets);
   const pointed: Pointed = {
     focus: () => planes.el.focus({ preventScroll: true }),
     activate: (plane) => (view.active = plane),

@@ -33,7 +33,8 @@ export interface Panel {
 
 const NONE: readonly StructureRow[] = [];
 
-export function panel(actions: PanelActions): Panel {
+/** `above` stands over the list. */
+export function panel(actions: PanelActions, above: Node): Panel {
   let labels: Labels | null = null;
   let rows = NONE;
   let busy = "";
@@ -222,7 +223,7 @@ export function panel(actions: PanelActions): Panel {
   const known = about();
   const id = `xp-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`;
   const structures = h("div", { class: "xp-panel-page", role: "tabpanel", id: `${id}-list`, "aria-label": "Structures" },
-    h("div", { class: "xp-panel-head" }, search, bar.el, acts), list.el, reading, foot);
+    h("div", { class: "xp-panel-head" }, above, search, bar.el, acts), list.el, reading, foot);
   const facts = h("div", { class: "xp-panel-page", role: "tabpanel", id: `${id}-about`, "aria-label": "About this case", tabindex: 0, hidden: true }, known.el);
   const tab = (text: string, page: HTMLElement): HTMLButtonElement => {
     const b = h("button", { class: "xp-panel-tab", role: "tab", "aria-selected": String(!page.hidden), "aria-controls": page.id }, text);
