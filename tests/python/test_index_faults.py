@@ -34,7 +34,7 @@ from explorer.intake import measure_files
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
-MANY = 60
+MANY = 240
 
 
 def same(one, other) -> None:
@@ -45,7 +45,7 @@ def same(one, other) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cases that take tens of milliseconds each; their files are links to the same few."""
+    """Cases that take milliseconds each; their files are links to the same few."""
     root = tmp_path_factory.mktemp("large") / "set"
     shape = (96, 96, 48)
     image = np.add.outer(np.add.outer(np.arange(96), np.arange(96)), np.arange(48)).astype(np.int16)
