@@ -128,13 +128,28 @@ def test_one_of_two_views_can_be_closed_and_shown_anew(twice: Bridge):
     twice.page.evaluate("() => { window.clean(); document.getElementById('second').replaceChildren(); }")
     focus(twice, "root", "PageUp")
     assert pixels(twice, "root") != before
-    listeners = "() => document.querySelectorAll('#root .xp-plane-axial').length"
-    assert twice.page.evaluate(listeners) == 1
     twice.stub.render_again()
     twice.settle()
     assert pixels(twice, "second") == pixels(twice, "root")
     focus(twice, "second", "PageDown")
     assert pixels(twice, "second") == pixels(twice, "root") == before
+
+
+def test_a_closed_view_hears_nothing_of_its_model_any_more(opened: Callable):
+    bridge, _ = opened()
+    bridge.page.evaluate(
+        """() => {
+            const [on, off] = [window.model.on, window.model.off];
+            window.heard = 0;
+            window.model.on = (...given) => { window.heard += 1; on(...given); };
+            window.model.off = (...given) => { window.heard -= 1; off(...given); };
+        }"""
+    )
+    bridge.stub.render_again()
+    bridge.settle()
+    assert bridge.page.evaluate("window.heard") > 10
+    bridge.page.evaluate("window.clean()")
+    assert bridge.page.evaluate("window.heard") == 0
 
 
 def test_a_view_that_is_shown_after_all_were_closed_has_everything(opened: Callable):
