@@ -139,11 +139,11 @@ def test_columns_are_as_wide_as_their_names_and_values_need(stub: Callable[..., 
 def test_the_row_of_the_cursor_is_told_to_a_screen_reader(stub: Callable[..., Stub]):
     widget = stub("table", state())
     answer(widget)
+    told = "(case_) => document.getElementById(document.querySelector('.xp-view').getAttribute('aria-activedescendant'))?.dataset.case === case_"
     widget.page.focus(".xp-view")
+    widget.page.wait_for_function(told, arg="s0")
     widget.page.keyboard.press("ArrowDown")
-    widget.page.wait_for_function(
-        "() => document.getElementById(document.querySelector('.xp-view').getAttribute('aria-activedescendant'))?.dataset.case === 's0'"
-    )
+    widget.page.wait_for_function(told, arg="s1")
 
 
 @pytest.mark.parametrize(
