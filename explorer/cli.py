@@ -51,7 +51,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, wanted: bool
     from explorer.kernel import is_compiled
 
     why = "EXPLORER_NO_KERNEL is set, or there was no C compiler when it was installed"
-    how = "by compiled code" if is_compiled() else f"by numpy, at about half the speed: {why}"
+    how = "by compiled code" if is_compiled() else f"by numpy, which is slower: {why}"
     click.echo(f"explorer, version {__version__}\nMasks are measured {how}.")
     context.exit()
 

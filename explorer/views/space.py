@@ -70,9 +70,6 @@ def surface_answer(surfaces: Surfaces, masks: Overlay, case: str, message: Messa
     wide = len(found.codes) > 65_536
     rows = found.triangles.astype("<u4" if wide else "<u2")
     fields: Mapping[str, Any] = {
-        "structure": name,
-        "vertices": len(found.codes),
-        "triangles": len(rows),
         "bytes": 4 if wide else 2,
         "origin": list(found.origin_mm),
         "step": list(found.step_mm),

@@ -26,7 +26,6 @@ def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:
         "key": key,
         "case": case,
         "content": picture.content,
-        "blank": bool(picture.problem),
         "shape": list(picture.grid.shape),
         "spacing": list(picture.grid.spacing_mm),
         "affine": picture.grid.affine[:3].ravel().tolist(),

@@ -12,7 +12,7 @@ from widgets import Bridge, Stub
 from explorer import Cohort, Selection, open_dataset
 from explorer.phantom import write_case
 from explorer.structures import structure
-from explorer.views.view import OutdatedError
+from explorer.views.view import Answer, OutdatedError
 from explorer.views.viewer import Viewer
 
 TRAITS = [
@@ -241,20 +241,23 @@ def test_a_lost_context_is_said_and_can_be_had_again(opened: Opened):
 def test_surfaces_of_masks_that_have_just_changed_are_not_kept(opened: Opened):
     bridge = opened("liver")
     settle(bridge, 1)
-    known = bridge.view.handlers
+    known, mine = bridge.view.handlers, bridge.view.labels["content"]
 
-    def changed(message: dict) -> None:
-        raise OutdatedError("Other masks are shown by now.")
+    def moved_on(message: dict) -> Answer | None:
+        if message["content"] == mine:
+            raise OutdatedError("Other masks are shown by now.")
+        return known()["surface"]({**message, "content": mine})
 
-    bridge.view.handlers = lambda: {**known(), "surface": changed}
+    bridge.view.handlers = lambda: {**known(), "surface": moved_on}
     bridge.stub.set("structures", ["liver", "stomach"])
-    settle(bridge, 1)
-    asked = [m["structure"] for m in bridge.stub.sent_of("surface")]
-    assert "stomach" in asked
-    assert len(asked) < 10  # again after a while, not at once
+    asked = bridge.stub.wait_sent("surface", 2)[-1]
+    assert (asked["structure"], asked["content"]) == ("stomach", mine)
+    bridge.stub.set("labels", {**bridge.view.labels, "content": "of another set"})
+    settle(bridge, 2)
     assert bridge.page.text_content(".xp-toast") == ""
     bridge.view.handlers = known
-    bridge.stub.set("labels", {**bridge.view.labels, "content": "of another set"})
-    settle(bridge, 0)
     bridge.stub.set("labels", bridge.view.labels)
     settle(bridge, 2)
+    told = [(m["structure"], m["content"]) for m in bridge.stub.sent_of("surface")]
+    assert told.count(("stomach", mine)) == 2
+    assert told.count(("liver", mine)) == 1

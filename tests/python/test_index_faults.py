@@ -34,7 +34,7 @@ from explorer.intake import measure_files
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
-MANY = 240
+MANY = 60
 
 
 def same(one, other) -> None:
@@ -45,13 +45,13 @@ def same(one, other) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cases that take milliseconds each; their files are links to the same few."""
+    """Cases that take tens of milliseconds each; their files are links to the same few."""
     root = tmp_path_factory.mktemp("large") / "set"
-    shape = (96, 96, 48)
-    image = np.add.outer(np.add.outer(np.arange(96), np.arange(96)), np.arange(48)).astype(np.int16)
+    shape = (192, 192, 96)
+    image = np.add.outer(np.add.outer(np.arange(192), np.arange(192)), np.arange(96)).astype(np.int16)
     files = {"mri.nii.gz": nifti_bytes(image)}
     for n in range(6):
-        mask = nifti_bytes(box_mask((9 * n, 90), (5, 90 - n), (3, 40), shape=shape))
+        mask = nifti_bytes(box_mask((18 * n, 180), (10, 180 - n), (6, 80), shape=shape))
         files[f"segmentations/structure_{n}.nii.gz"] = mask
     for number in range(MANY):
         for name, content in files.items():

@@ -169,7 +169,7 @@ def test_what_goes_to_the_browser_is_the_surface(view: Viewer):
     assert found.is_watertight
     expected = case_surfaces(view.dataset["s0001"], ["liver"])["liver"]
     assert found.volume / 1000 == pytest.approx(expected.volume_ml, rel=1e-4)
-    assert (len(places), len(triangles)) == (reply["vertices"], reply["triangles"])
+    assert len(triangles) == len(expected.triangles)
 
 
 @pytest.mark.parametrize(

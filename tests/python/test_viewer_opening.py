@@ -49,6 +49,12 @@ class Gate:
         monkeypatch.setattr(MaskReader, "read", read)
 
 
+def apart(test: Coroutine) -> None:
+    """Run beside this thread: a browser test that ran before may have left its own loop running here."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, test).result()
+
+
 @pytest.fixture
 def in_loop(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Coroutine]], None]:
     """Run a test as in a kernel."""
@@ -59,9 +65,7 @@ def in_loop(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Coroutine
             monkeypatch.setattr(viewer, "kernel_loop", lambda: loop)
             await asyncio.wait_for(test(), 40)
 
-        # Beside this thread: a browser test that ran before may have left its own loop running here.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(asyncio.run, inside()).result()
+        apart(inside())
 
     return run
 
@@ -317,7 +321,7 @@ def test_a_next_case_that_cannot_be_listed_leaves_the_open_one_alone(
     if with_loop:
         in_loop(test)
     else:
-        asyncio.run(test())
+        apart(test())
     assert unhandled == []
 
 
@@ -528,7 +532,6 @@ def test_an_unreadable_image_leaves_its_masks(write):
         view = Viewer(selection, dataset)
         assert said in view.error
         assert "Only its masks are shown" in view.error
-        assert view.scene["blank"]
         assert cut(view, "axial", 4, "image").max() == 0
         assert cut(view, "axial", 4, "labels").max() > 0
 

@@ -123,8 +123,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const open = (scene: Scene | null): void => {
     const before = view.scene;
     view.scene = scene;
-    // The same case: its window is known by now.
     act.renewPreset(!cases.isAhead());
+    // The same case: its window is known by now.
     if (scene && scene.key === before?.key) return onWindow();
     under = null;
     cuts.open(scene);

@@ -38,8 +38,8 @@ export interface Slices {
   isCoarse(plane: Plane, index: number, layer?: Layer): boolean;
   /** Have a case that may come next, if the kernel has all of it. */
   ahead(id: string): Promise<Page | null>;
-  /** The planes that are seen. */
-  planes(): readonly Plane[];
+  /** The planes that are seen, or all while none is known to be. */
+  shown(): readonly Plane[];
   /** Whether there is a picture of a case that is not open, in the planes that are seen. */
   hasMiddle(scene: Scene): boolean;
   isFar(): boolean;
@@ -389,7 +389,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       kept.keepMiddle(of, [page.labels, page.other]);
       return page;
     },
-    planes: shown,
+    shown,
     hasMiddle: (of) => shown().every((plane) => kept.hasMiddle(of, plane)),
     isFar: () => line.packs(),
     image: (plane, index) => at("image", plane, index) as Values | undefined,

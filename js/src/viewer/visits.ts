@@ -94,7 +94,7 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
 
   const fetch = (): void => {
     const id = model.get("ahead");
-    const wish = `${id} ${slices.planes().join()}`;
+    const wish = `${id} ${slices.shown().join()}`;
     if (!id || id === current() || fetching || awaited || wish === tried || ready(id)) return;
     fetching = true;
     tried = wish;
