@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -62,6 +63,14 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
             else:
                 path.write_bytes(content)
     return root
+
+
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """What a shell runs in the background is deaf to it, and so are the processes that tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start(root: Path, folder: Path, *options: str) -> subprocess.Popen:
