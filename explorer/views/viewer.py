@@ -263,8 +263,9 @@ class Viewer(View):
     def _structure_of(self, message: Message) -> tuple[str, str]:
         return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")
 
-    def _step(self, message: Message) -> None:
+    def _step(self, message: Message) -> Answer:
         self.selection.step(1 if message.get("by") == 1 else -1)
+        return {"case": self.selection.case}, []
 
     def _open(self, message: Message) -> Answer:
         """Open a case that the browser shows already."""

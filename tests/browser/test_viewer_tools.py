@@ -185,6 +185,35 @@ def test_a_preset_stays_chosen_and_is_each_cases_own(stub: Callable[..., Stub]):
     assert len(widget.sent_of("window")) == 2
 
 
+def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    black, white = (
+        widget.page.locator(f"[aria-label='Window: shown as {end}']") for end in ("black", "white")
+    )
+    for box, typed, window in (
+        (black, "55.25", [55.25, 255.0]),
+        (black, "400", [400.0, 599.75]),  # past the other end, which goes along
+        (white, "65535", [400.0, 65535.0]),
+        (white, "390", [-64745.0, 390.0]),
+        (black, "190.25", [190.25, 390.0]),
+    ):
+        box.fill(typed)
+        box.press("Enter")
+        assert widget.get("window") == window
+        widget.page.focus(".xp-planes")
+        assert [float(end.input_value()) for end in (black, white)] == pytest.approx(window, abs=0.5)
+    for typed in ("<b>x", "1,000", "", "Infinity"):
+        white.fill(typed)
+        white.press("Enter")
+        assert f'takes numbers, not "{typed}"' in widget.page.inner_text(".xp-toast")
+        assert (widget.get("window"), white.input_value()) == ([190.25, 390.0], "390")
+    widget.set("scene", {})  # such as a case that cannot be read
+    quiet(widget)
+    assert (black.input_value(), white.input_value()) == ("", "")
+    assert black.is_disabled()
+    assert white.is_disabled()
+
+
 def test_an_answer_that_comes_after_another_choice_is_not_taken(stub: Callable[..., Stub]):
     widget = shown(stub)
     presets = widget.page.locator("[aria-label='Window preset']")

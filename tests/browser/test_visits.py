@@ -122,10 +122,33 @@ def test_a_case_that_the_kernel_must_read_again_stays_seen_until_it_is_there(bes
 
 def test_a_step_to_what_is_not_here_is_the_kernels(beside: Stub):
     press(beside, "[")  # nothing is before a
-    assert [m["by"] for m in beside.sent_of("step")] == [-1]
+    (request,) = beside.sent_of("step")
+    assert request["by"] == -1
+    beside.reply(request, case="a")
+    quiet(beside)
     press(beside, "]")
     press(beside, "]")  # c was never sent
     assert [m["by"] for m in beside.sent_of("step")] == [-1, 1]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_step_back_from_what_is_still_on_its_way_is_the_kernels_too(beside: Stub, answered: bool):
+    press(beside, "]")
+    confirm(beside, beside.sent_of("open")[-1], "b#2")
+    press(beside, "]")
+    (request,) = beside.sent_of("step")
+    if answered:
+        beside.reply(request, case="c")
+        quiet(beside)
+    press(beside, "[")  # from c, which is not seen yet: a, which is here, would be one too far
+    assert title(beside) == "Axial · b"
+    *_, request = beside.sent_of("step")
+    assert request["by"] == -1
+    beside.reply(beside.sent_of("step")[0], case="c")
+    beside.reply(request, case="b")
+    quiet(beside)
+    press(beside, "[")
+    assert title(beside) == "Axial · a"
 
 
 def test_masks_of_another_set_are_not_shown_for_the_chosen_one(beside: Stub):
@@ -193,6 +216,7 @@ def test_only_planes_that_are_seen_are_needed_of_the_next_case(beside: Stub):
     quiet(beside)
     press(beside, "]")
     assert title(beside) == "Axial · a"  # of b there is no coronal picture
+    beside.reply(beside.wait_sent("step")[0], ok=False, error="The folder is away.")
     beside.set("layout_name", "axial")
     quiet(beside)
     press(beside, "]")

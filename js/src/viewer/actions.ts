@@ -269,6 +269,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       copyPicture(kernel, { scene: scene.key, plane: view.active, width, height }, `${scene.case}.png`).then(stage.notice).catch(fail);
     },
     help: showHelp,
+    tell: stage.notice,
     escape() {
       if (!close()) measures.cancel();
       redraw();

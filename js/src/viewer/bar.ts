@@ -18,6 +18,8 @@ export interface BarActions {
   masks(shown: string, compared: string): void;
   copy(): void;
   help(): void;
+  /** Say what went wrong. */
+  tell(words: string): void;
 }
 
 export interface BarState {
@@ -75,12 +77,27 @@ export function bar(actions: BarActions): Bar {
     h("input", { class: "xp-input xp-n xp-number", inputmode: "decimal", "aria-label": label, title: label });
   const low = field("Window: shown as black");
   const high = field("Window: shown as white");
-  for (const input of [low, high]) {
+  const ends = [low, high];
+  let window_: readonly [number, number] | null = null;
+  const number = (value: number): string => String(Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
+  const fill = (): void => ends.forEach((input, i) => {
+    if (document.activeElement !== input) input.value = window_ ? number(window_[i]!) : "";
+  });
+  ends.forEach((input, i) => {
     input.addEventListener("change", () => {
-      const [a, b] = [Number.parseFloat(low.value), Number.parseFloat(high.value)];
-      if (Number.isFinite(a) && Number.isFinite(b) && b > a) actions.window(a, b);
+      const given = Number(input.value.trim() || Number.NaN);
+      if (!window_ || !Number.isFinite(given)) {
+        actions.tell(`The window takes numbers, not "${input.value.slice(0, 40)}".`);
+        input.value = window_ ? number(window_[i]!) : "";
+        return;
+      }
+      const [a, b] = window_;
+      // An end that is moved past the other one takes it along.
+      if (i === 0) actions.window(given, given < b ? b : given + b - a);
+      else actions.window(given > a ? a : given + a - b, given);
     });
-  }
+    input.addEventListener("blur", fill);
+  });
   const presets = choose("Window preset", PRESETS, (value) => actions.preset(value as Preset));
 
   const button = (content: string | SVGElement, label: string, act: () => void): HTMLButtonElement => {
@@ -136,9 +153,6 @@ export function bar(actions: BarActions): Bar {
   });
   document.addEventListener("pointerdown", outside, true);
 
-  const number = (input: HTMLInputElement, value: number): void => {
-    if (document.activeElement !== input) input.value = String(Number(value.toPrecision(4)));
-  };
   const segs = h("div", { class: "xp-segs", role: "toolbar", "aria-label": "Layout" }, ...layouts);
   const row = h("div", { class: "xp-sets xp-tools", role: "toolbar", "aria-label": "Tools" }, ...tools.map(([, el]) => el), copy, holder, help);
   let stopped = "";
@@ -152,10 +166,9 @@ export function bar(actions: BarActions): Bar {
       row),
     update(state) {
       const { options } = state;
-      if (state.window) {
-        number(low, state.window[0]);
-        number(high, state.window[1]);
-      }
+      window_ = state.window;
+      fill();
+      for (const el of [low, high, presets]) el.disabled = !window_;
       fillChoices(presets, PRESETS
         .filter(([name]) => (name !== "custom" || state.preset === "custom") && (name !== "structure" || state.structure !== ""))
         .map(([name, text]) => [name, name === "structure" ? `On ${state.structure.replaceAll("_", " ").slice(0, 40)}` : text]));

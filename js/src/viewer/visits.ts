@@ -48,6 +48,9 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
   const known = new Map<string, Page>();
   let awaited = "";
   let underWay = 0;
+  /** Steps that the kernel was asked for, and the case that the last of them leads to. */
+  let asked = 0;
+  let heading = "";
   let fetching = false;
   /** What was last fetched, for which planes: that it is not here for all of them may not be mended by asking again. */
   let tried = "";
@@ -75,6 +78,7 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
     const page = id === current() ? null : ready(id);
     if (!page) return false;
     awaited = id;
+    heading = "";
     underWay += 1;
     kernel.ask("open", { case: id, scene: page.scene.key })
       .then(({ content }) => content["reading"] === true)
@@ -118,8 +122,15 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
     step(by) {
       const ids = model.get("around") ?? [];
       const place = ids.indexOf(current());
-      const next = place < 0 ? undefined : ids[place + by];
-      if (next === undefined || !show(next)) void kernel.ask("step", { by }).catch(failed);
+      // While another case is on its way, only the kernel knows from where.
+      const isSeen = !asked && (!heading || heading === current());
+      const next = isSeen && place >= 0 ? ids[place + by] : undefined;
+      if (next !== undefined && show(next)) return;
+      asked += 1;
+      kernel.ask("step", { by })
+        .then(({ content }) => (heading = String(content["case"] ?? "")))
+        .catch(failed)
+        .finally(() => (asked -= 1));
     },
     remember,
     page(key) {
@@ -130,7 +141,7 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
     opened(scene) {
       // What was opened before is still on its way.
       if (underWay && scene?.case !== awaited) return false;
-      awaited = "";
+      awaited = heading = "";
       return true;
     },
     fetch,
