@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 HERE = Path(__file__).parent
 BINARY = {"win32": "kernel.dll", "darwin": "kernel.dylib"}.get(sys.platform, "kernel.so")
 
-MOST_RUNS = 2**20
-"""Masks with more are left to numpy. A run takes 36 bytes at most while it is worked on, so this stays
-far within the 200 MB that a worker may take besides its voxels. A smooth mask has one or two runs in
-each row that it meets; the largest published scan has a million rows."""
+MOST_RUNS = 2**21
+"""Masks with more are left to numpy. A run takes 36 bytes at most while it is worked on, 75 MB for all,
+of the 200 MB that a worker may take besides its voxels. A smooth mask has one or two runs in each row
+that it meets; the largest published scan has a million rows."""
 
 _LEVELS = 2**16
 _LONGEST_AXIS = 2**20  # along it, a voxel takes up to 13 bytes while a mask is scanned
