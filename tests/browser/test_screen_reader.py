@@ -139,6 +139,7 @@ def test_a_chart_is_a_picture_in_words_and_the_panel_of_its_tab(page: Page):
 def test_the_table_has_heads_and_rows_are_named_by_their_case(page: Page):
     heads = page.locator(".xp-table [role=columnheader]")
     row = page.locator(".xp-row[data-case=s0002]")
+    expect(row).to_be_visible()
     assert heads.count() == row.locator("[role=rowheader], [role=gridcell]").count() > 4
     assert row.locator("[role=rowheader]").inner_text() == "s0002"
     heads.nth(1).get_by_role("button").click()
