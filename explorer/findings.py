@@ -73,6 +73,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "meta_repeated": Kind("warning", _TABLE),
         "meta_number": Kind("warning", _TABLE),
         "meta_unit": Kind("note", "Compare with the scanner's protocol before times are used."),
+        "meta_mixed": Kind("warning", "Give all times of the row in milliseconds, or each with its unit."),
         "case_without_row": Kind("warning", "Add a row for the case to meta.csv."),
         "row_without_case": Kind("warning", "Fetch the case, or remove its row from meta.csv."),
         # Checks over the tables; thresholds are in explorer.checks
