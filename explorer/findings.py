@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "too_long": Kind("error", _EXPORT),
         "affine": Kind("error", _EXPORT),
         "not_3d": Kind("error", "Split the file into one volume per case."),
+        "not_numbers": Kind("error", "Convert the file to grey values, or to the magnitude."),
         # Zips and servers
         "zip_member": Kind("warning", "Pack the archive again from the unpacked folder, with plain names."),
         "zip_damaged": Kind("error", _AGAIN),
@@ -55,6 +56,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "trailing_bytes": Kind("warning", _AGAIN),
         "header_lies": Kind("warning", _EXPORT),
         "two_forms": Kind("warning", "Look where each tool puts the case, and remove the wrong form."),
+        "no_form": Kind("warning", "Write the orientation of the scan into the header, as sform or qform."),
         "not_mm": Kind("warning", "Correct xyzt_units in the header, or the spacing."),
         "not_finite": Kind("warning", "See where the NaN or infinite voxels come from; they are left out."),
         "mask_type": Kind("note", "Nothing: it is read as it is. Whole numbers take less room."),

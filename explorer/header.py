@@ -23,6 +23,7 @@ WRITE_AGAIN = "Write the file again with the tool that made it."
 """What to do about a file that says what cannot be."""
 
 _KINDS = "buif"
+_FLAT = 1e-3  # of the volume that the axes' lengths would span at right angles: 0.06 degrees apart
 _HEADERS = {348: nib.Nifti1Header, HEAD_BYTES: nib.Nifti2Header}
 
 
@@ -83,7 +84,7 @@ def read_header(head: bytes) -> Header:
             raise VolumeError(
                 f"voxels of type {dtype} are not supported, only real numbers (no RGB, "
                 "no complex). Convert the file to one number a voxel: grey values, or the magnitude.",
-                "not_3d",
+                "not_numbers",
             )
         offset = float(header["vox_offset"])
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
@@ -126,7 +127,13 @@ def _lies(
     unit = {1: "metres", 3: "micrometres"}.get(int(header["xyzt_units"]) & 7)
     if unit:
         found.append(Finding("not_mm", f"the header gives distances in {unit}; they were taken for mm."))
-    if header["sform_code"] > 0 and header["qform_code"] > 0:
+    if header["sform_code"] <= 0 and header["qform_code"] <= 0:
+        what = (
+            "neither sform nor qform is set, so the header does not say where the voxels lie; they were "
+            "centred and taken for LAS, as nibabel does: left and right are a guess."
+        )
+        found.append(Finding("no_form", what))
+    elif header["sform_code"] > 0 and header["qform_code"] > 0:
         try:
             other = header.get_qform()
         except (HeaderDataError, ValueError, np.linalg.LinAlgError):
@@ -189,6 +196,10 @@ def _affine(header: Any) -> NDArray[np.float64]:  # noqa: ANN401
             f"the affine holds values that are not finite: {affine[:3].round(3).tolist()}. {WRITE_AGAIN}",
             "affine",
         )
-    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(f"the affine is singular: {affine[:3].round(3).tolist()}. {WRITE_AGAIN}", "affine")
+    # Relative, since spacings may be in another unit; not `<`, since the numbers may overflow.
+    if not abs(np.linalg.det(affine[:3, :3])) > _FLAT * np.linalg.norm(affine[:3, :3], axis=0).prod():
+        rows = [[float(f"{value:.4g}") for value in row] for row in affine[:3]]
+        raise VolumeError(
+            f"the affine is singular, or its axes lie nearly in one plane: {rows}. {WRITE_AGAIN}", "affine"
+        )
     return affine
