@@ -39,6 +39,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # Files
         "unreadable": Kind("error", "See that the file is there and may be read."),
         "no_image": Kind("error", "Put the image into the case's folder, as mri.nii.gz or ct.nii.gz."),
+        "two_images": Kind("warning", "Keep one of the two; it decides whose grid and intensities count."),
+        "misnamed": Kind("warning", "Compress the file with gzip, and name it in lower case with .nii.gz."),
+        "no_case": Kind("note", "Put the case's files into the folder, or take it out."),
         "truncated": Kind("error", _AGAIN),
         "gzip_damaged": Kind("error", _AGAIN),
         "not_nifti": Kind("error", _EXPORT),
@@ -64,6 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # Masks against their image
         "other_shape": Kind("error", "Resample the mask to the image with nearest-neighbour interpolation."),
         "other_grid": Kind("error", "Resample the mask to the image, or copy the image's affine into it."),
+        "masks_unlike": Kind("error", "Mend the image first: it tells which of the masks lie on its grid."),
         "mask_values": Kind("warning", "Threshold the mask; until then every value above 0 is inside."),
         "not_measured": Kind("error", "Report it with the text of the message."),
         # meta.csv

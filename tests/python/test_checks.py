@@ -424,3 +424,54 @@ def test_an_index_that_is_there_is_used_again(write, tmp_path: Path, monkeypatch
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="Give another folder"):
         dataset.check(tmp_path / "file" / "store", progress=False)
+
+
+def found_in(root: Path, tmp_path: Path) -> dict[tuple[str, str], str]:
+    """What a check of a folder tells, by case and kind."""
+    dataset = open_dataset(root)
+    index = build_index(dataset, tmp_path / "store", workers=1, progress=False)
+    return {(found.case, found.kind): found.what for found in check(dataset, index)}
+
+
+def test_files_and_folders_that_are_left_out_are_told(write, tmp_path: Path):
+    liver = box_mask((1, 3), (2, 4), (3, 5))
+    root = write({f"s000{n}": {"liver": liver, "mri": nifti_bytes(liver + n)} for n in range(1, 6)})
+    assert found_in(root, tmp_path) == {}
+    masks = root / "s0001/segmentations"
+    for name in ("spleen.nii", "aorta.NII.GZ", "._liver.nii.gz", ".nii.gz", "notes.txt", "b'\x1b[2J.nii"):
+        (masks / name).write_bytes(b"")
+    (masks / "folder.nii").mkdir()
+    (root / "s0002/ct.nii.gz").write_bytes(nifti_bytes(liver + 9))
+    (root / "s0003/mri.nii.gz").rename(root / "s0003/MRI.nii.gz")
+    (root / "s0004/ct.nii").write_bytes(b"")
+    (root / "s0004/flair.nii").write_bytes(b"")
+    for name in ("s0009", "__MACOSX", ".git"):
+        (root / name).mkdir()
+    assert found_in(root, tmp_path) == {
+        ("s0001", "misnamed"): "Left out, as masks are named <structure>.nii.gz: "
+        "'aorta.NII.GZ', \"b'\\x1b[2J.nii\", 'spleen.nii'.",
+        ("s0002", "two_images"): "There are ct.nii.gz and mri.nii.gz in s0002; ct.nii.gz was taken.",
+        ("s0003", "no_image"): "2 times: No image: expected mri.nii.gz or ct.nii.gz in s0003. "
+        "There is 'MRI.nii.gz'; s0003 has no image in 's0003': put it there as mri.nii.gz or ct.nii.gz.",
+        ("s0004", "misnamed"): "Left out, as it is not named mri.nii.gz: 'ct.nii'.",
+        ("", "no_case"): "Folders with neither mri.nii.gz nor ct.nii.gz nor segmentations: 's0009'.",
+    }
+
+
+def test_masks_without_an_image_are_not_said_to_lie_elsewhere_than_it(write, tmp_path: Path):
+    shifted = AFFINE.copy()
+    shifted[0, 3] += 4
+    mask = box_mask((1, 3), (2, 4), (3, 5))
+    masks = {"a": mask, "b": mask, "c": mask[:, :, :6], "d": nifti_bytes(mask, shifted)}
+    root = write({"s0001": {**masks, "mri": b"broken"}, "s0002": masks})
+    found = found_in(root, tmp_path)
+    assert [key for key in found if key[1] in ("masks_unlike", "other_shape", "other_grid")] == [
+        ("s0001", "masks_unlike"),
+        ("s0002", "other_shape"),
+        ("s0002", "other_grid"),
+    ]
+    told = found["s0001", "masks_unlike"]
+    assert "c.nii.gz: the mask has the shape (7, 8, 6), s0001/segmentations/a.nii.gz (7, 8, 9)." in told
+    assert "d.nii.gz: the mask lies on another grid than s0001/segmentations/a.nii.gz, by up to 4 mm." in told
+    assert "image would tell, but it cannot be read" in told
+    assert "its image" not in told

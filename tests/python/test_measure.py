@@ -1,4 +1,6 @@
+import shutil
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from explorer import components, open_dataset
 from explorer.components import components_26
 from explorer.distribution import distribution
 from explorer.errors import VolumeError
+from explorer.files import Folder
 from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.intake import measure_files
@@ -262,3 +265,28 @@ def test_a_mask_that_cannot_be_measured_costs_no_other(
         Finding("not_measured", f"large: not measured: {kind.__name__}: no room", structure="large")
     ]
     assert found.structures[1]["overlap_voxels"] == 0
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_bytes_are_those_of_the_image_and_the_masks_on_disk(write, tmp_path: Path, packed: bool):
+    root = write({"s0001": {"a": blobs(1), "b": blobs(2)}, "s0002": {"mri": None}, "s0003": {}})
+    folder = root / "s0001"
+    for other in ("ct.nii", "notes.txt", "segmentations/._a.nii.gz", "segmentations/c.nii"):
+        (folder / other).write_bytes(b"x" * 999)
+    image = (folder / "mri.nii.gz").stat().st_size
+    masks = sum((folder / f"segmentations/{name}.nii.gz").stat().st_size for name in "ab")
+    assert image > 100 < masks
+    assert image != masks
+    if packed:
+        root = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", root))
+    rows = {case.id: measure_files(case, "").case for case in open_dataset(root)}
+    assert (rows["s0001"]["image_bytes"], rows["s0001"]["mask_bytes"]) == (image, masks)
+    assert (rows["s0002"]["image_bytes"], rows["s0002"]["mask_bytes"]) == (None, 0)
+    assert rows["s0003"]["mask_bytes"] == 0
+
+
+def test_bytes_that_no_server_tells_are_unknown(write, monkeypatch: pytest.MonkeyPatch):
+    listing = Folder.ls
+    monkeypatch.setattr(Folder, "ls", lambda *given: [e._replace(size=0) for e in listing(*given)])
+    row = measure_files(open_dataset(write({"s0001": {"a": blobs(1)}}))["s0001"], "").case
+    assert (row["image_bytes"], row["mask_bytes"]) == (None, None)
