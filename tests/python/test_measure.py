@@ -69,6 +69,53 @@ def test_border_names_the_faces(spans: tuple, border: str):
     assert row["status"] == ("cut_off" if border else "complete")
 
 
+def turned(
+    array: np.ndarray, affine: np.ndarray, order: tuple[int, ...], back: tuple[bool, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same voxels at the same places, with axes in another order and some of them reversed."""
+    old_of_new = np.zeros((4, 4))
+    old_of_new[3, 3] = 1
+    for new, old in enumerate(order):
+        old_of_new[old, new] = -1 if back[new] else 1
+        old_of_new[old, 3] = array.shape[old] - 1 if back[new] else 0
+    return array.transpose(order)[tuple(slice(None, None, -1 if b else 1) for b in back)], affine @ old_of_new
+
+
+def rotation(degrees: float, axis: tuple[float, float, float]) -> np.ndarray:
+    x, y, z = np.array(axis) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.radians(degrees)
+    matrix = np.eye(4)
+    matrix[:3, :3] += np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return matrix
+
+
+@pytest.mark.parametrize("tilt", [0, 25])
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+@pytest.mark.parametrize(
+    ("spans", "border"),
+    [
+        (((0, 2), (2, 5), (3, 6)), "L"),
+        (((5, 7), (2, 5), (3, 6)), "R"),
+        (((2, 5), (0, 2), (3, 6)), "P"),
+        (((2, 5), (6, 8), (3, 6)), "A"),
+        (((2, 5), (2, 5), (0, 2)), "I"),
+        (((2, 5), (2, 5), (7, 9)), "S"),
+        (((0, 2), (6, 8), (0, 9)), "LAIS"),
+    ],
+)
+def test_a_structure_touches_the_same_faces_however_the_image_is_stored(spans, border, order, tilt):
+    ras = rotation(tilt, (1, 2, 3)) @ np.diag([2, 1.5, 3, 1])
+    for back in product([False, True], repeat=3):
+        array, affine = turned(box_mask(*spans), ras, order, back)
+        row = measure_mask(mask_of(array), Grid(array.shape, affine), None)
+        assert row["border"] == border
+        np.testing.assert_allclose(
+            [row[f"centroid_{axis}_mm"] for axis in "xyz"],
+            (ras @ [*((a + b - 1) / 2 for a, b in spans), 1])[:3],
+        )
+
+
 def test_cut_off_volumes_are_measured_never_zeroed():
     row = measure_mask(mask_of(box_mask((0, 2), (0, 2), (0, 2))), GRID, None)
     assert row["volume_ml"] == pytest.approx(8 * 0.009)
