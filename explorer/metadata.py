@@ -160,7 +160,7 @@ def _numbers(read: Callable[[str], float], meant: str) -> "_Convert":
     """Return what reads a column of numbers, and notes each text that is not what is meant."""
 
     def convert(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
-        values = texts.map(lambda text: read(text) if isinstance(text, str) else float("nan")).astype(float)
+        values = texts.map({text: read(text) for text in texts.dropna().unique()}).astype(float)
         for case in texts.index[texts.notna() & values.isna()]:
             what = f"meta.csv: {column} {shown(texts[case])} is not {meant}; it counts as missing."
             notes.append(Finding("meta_number", what, str(case)))
@@ -212,27 +212,28 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.S
     texts = {name: series.map(_or_none).astype(object) for name, series in raw.items()}
     read = _numbers(_milliseconds, f"one number of ms or s, {_PLAIN}")
     values = pd.DataFrame({name: read(series, name, notes) for name, series in texts.items()})
-    units = pd.DataFrame({name: series.map(_unit_of_time) for name, series in texts.items()})
-    bare = units == ""
+    units = pd.DataFrame({name: _units_of_times(series) for name, series in texts.items()})
+    bare = units.isna()
     with np.errstate(over="ignore"):
         lifted = values.where(~bare, (values * 1000).round(6))
-    small = (bare & (values > 0) & (values < _LEAST_MS)).any(axis=1)
-    mixed = small & (lifted > _MOST_MS).any(axis=1)
+    small = (bare & (values > 0) & (values < _LEAST_MS)).any(axis=1).to_numpy()
+    mixed = small & (lifted > _MOST_MS).any(axis=1).to_numpy()
     cases = [str(case) for case in values.index]
     for row in np.flatnonzero(small):
         given = ", ".join(
             f"{name} {shown(texts[name].iloc[row])}" for name in raw if isinstance(texts[name].iloc[row], str)
         )
         what = f"meta.csv: {given} read as seconds (a value below {_LEAST_MS} cannot be milliseconds)."
-        if mixed.iloc[row]:
+        if mixed[row]:
             what = (
                 f"meta.csv: {given} are in mixed units: a value below {_LEAST_MS} cannot be milliseconds, "
                 f"but one of them as seconds is over {_MOST_MS // 1000}. All were taken for milliseconds."
             )
-        kind = "meta_mixed" if mixed.iloc[row] else "meta_unit"
+        kind = "meta_mixed" if mixed[row] else "meta_unit"
         notes.append(Finding(kind, what, cases[row]))
-    values = values.where(~(small & ~mixed), lifted)
-    in_seconds = (units == "seconds") | bare.mul(small & ~mixed, axis=0)
+    seconds = small & ~mixed
+    values[seconds] = lifted[seconds]
+    in_seconds = (units == "seconds") | (bare & seconds[:, None])
     unit = pd.Series("mixed units", index=values.index, dtype=object)
     unit[(in_seconds | values.isna()).all(axis=1)] = "seconds"
     unit[~mixed & ~(in_seconds & values.notna()).any(axis=1)] = "milliseconds"
@@ -240,11 +241,14 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.S
     return {f"{name}_ms": values[name] for name in raw} | {"times_given_in": unit}
 
 
-def _unit_of_time(text: object) -> str:
-    match = _AMOUNT.fullmatch(text) if isinstance(text, str) else None
-    if not match or not match["unit"]:
-        return ""
-    return "milliseconds" if match["unit"].lower().startswith("m") else "seconds"
+def _units_of_times(texts: pd.Series) -> pd.Series:
+    """Return which unit is in each text; missing where there is none."""
+    units = {}
+    for text in texts.dropna().unique():
+        match = _AMOUNT.fullmatch(text)
+        if match and match["unit"]:
+            units[text] = "milliseconds" if match["unit"].lower().startswith("m") else "seconds"
+    return texts.map(units).astype(object)
 
 
 _PLAIN = "0 or more, without marks for thousands"
