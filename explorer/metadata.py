@@ -227,7 +227,8 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.S
         if mixed[row]:
             what = (
                 f"meta.csv: {given} are in mixed units: a value below {_LEAST_MS} cannot be milliseconds, "
-                f"but one of them as seconds is over {_MOST_MS // 1000}. All were taken for milliseconds."
+                f"but one of them as seconds is over {_MOST_MS // 1000}. Those without a unit were taken for "
+                "milliseconds."
             )
         kind = "meta_mixed" if mixed[row] else "meta_unit"
         notes.append(Finding(kind, what, cases[row]))
