@@ -12,24 +12,19 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from explorer import layout
 from explorer.delimited import MAX_BYTES
 from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
 from explorer.findings import Finding, shown
+from explorer.layout import IMAGES, MASKS, SUFFIX, is_mask, is_nifti
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
-"""Names of images and what they hold."""
-
-MASKS = "segmentations"
-"""Folder of the masks within a case."""
-
 REFERENCE = "reference"
 """Name of the mask set that a data set comes with."""
 
-_SUFFIX = ".nii.gz"
 _DEPTH = 2
 _MAX_NAME = 200
 
@@ -64,7 +59,7 @@ class MaskSet:
         if any(e.is_dir and e.name == MASKS for e in entries):
             folder = f"{folder}/{MASKS}"
             entries = self.files.ls(folder)
-        return tuple((f"{folder}/{e.name}", e) for e in entries if _is_mask(e) and e.name not in IMAGES)
+        return tuple((f"{folder}/{e.name}", e) for e in entries if is_mask(e) and e.name not in IMAGES)
 
 
 @dataclass(frozen=True)
@@ -94,9 +89,7 @@ class Case:
 
     @cached_property
     def _entries(self) -> tuple[Entry, ...]:
-        return tuple(
-            e for e in self.files.ls(f"{self.folder}/{MASKS}") if not e.is_dir and e.name.endswith(_SUFFIX)
-        )
+        return tuple(e for e in self.files.ls(f"{self.folder}/{MASKS}") if is_nifti(e))
 
     def masks(self, mask_set: str = REFERENCE) -> dict[str, str]:
         """Return the path of each structure's mask, by structure.
@@ -111,15 +104,15 @@ class Case:
         UnknownName
             There is no such mask set.
         """
-        return {entry.name.removesuffix(_SUFFIX): path for path, entry in self._masks(mask_set)}
+        return {entry.name.removesuffix(SUFFIX): path for path, entry in self._masks(mask_set)}
 
     def mask_bytes(self, mask_set: str = REFERENCE) -> dict[str, int]:
         """Return the bytes on disk of each structure's mask: the larger, the more there is in it."""
-        return {entry.name.removesuffix(_SUFFIX): entry.size for _, entry in self._masks(mask_set)}
+        return {entry.name.removesuffix(SUFFIX): entry.size for _, entry in self._masks(mask_set)}
 
     def mask_stamps(self, mask_set: str = REFERENCE) -> dict[str, str]:
         """Return a text for each structure's mask that changes when its file does."""
-        return {e.name.removesuffix(_SUFFIX): f"{e.size} {e.stamp}" for _, e in self._masks(mask_set)}
+        return {e.name.removesuffix(SUFFIX): f"{e.size} {e.stamp}" for _, e in self._masks(mask_set)}
 
     def masks_folder(self, mask_set: str = REFERENCE) -> str:
         """Return where masks of a set are looked for, for messages."""
@@ -132,7 +125,7 @@ class Case:
         if mask_set != REFERENCE:
             return self._other(mask_set).masks(self.id)
         folder = f"{self.folder}/{MASKS}"
-        return tuple((f"{folder}/{e.name}", e) for e in self._entries if _is_mask(e))
+        return tuple((f"{folder}/{e.name}", e) for e in self._entries if is_mask(e))
 
     def _other(self, mask_set: str) -> MaskSet:
         for other in self.others:
@@ -143,7 +136,11 @@ class Case:
     def sizes(self) -> tuple[int, int]:
         """Return bytes on disk of the image and of all masks."""
         image = sum(e.size for e in self.files.ls(self.folder) if f"{self.folder}/{e.name}" == self.image)
-        return image, sum(entry.size for entry in self._entries)
+        return image, sum(entry.size for entry in self._entries if is_mask(entry))
+
+    def left_out(self) -> tuple[Finding, ...]:
+        """Return what is told of files among its masks that are left out."""
+        return tuple(layout.mask_findings(self._entries, self.id))
 
     def signature(self) -> str:
         """Return a text that changes when a file of the case is added, removed or changed."""
@@ -279,17 +276,16 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     problems: list[Finding] = list(files.findings())
     cases: dict[str, Case] = {}
     top = files.ls(root)
+    others = []
     for entry in top:
-        if not entry.is_dir or entry.name.startswith("."):
+        if not entry.is_dir or entry.name.startswith((".", "__MACOSX")):
             continue
-        case = _case(files, _join(root, entry.name), entry.name)
+        case = _case(files, _join(root, entry.name), entry.name, problems)
         if case is None:
-            continue
-        cases[case.id] = case
-        if not case.image:
-            problems.append(
-                Finding("no_image", f"No image: expected {' or '.join(IMAGES)} in {case.folder}.", case.id)
-            )
+            others.append(entry.name)
+        else:
+            cases[case.id] = case
+    problems += layout.folder_findings(others)
     meta, raw = _metadata(files, root, top, cases, problems)
     name = root.rpartition("/")[2] or files.name
     return Dataset(name, files.location, root, MappingProxyType(cases), meta, raw, tuple(problems), files)
@@ -320,7 +316,7 @@ def _find_root(files: Files) -> str:
         folders = below[:1000]
     raise DatasetError(
         f"No data set at {files.location!r}: looked {_DEPTH} levels down for case folders that hold "
-        f"{' or '.join(IMAGES)} and {MASKS}/<structure>{_SUFFIX}. Give the folder or zip with the cases."
+        f"{' or '.join(IMAGES)} and {MASKS}/<structure>{SUFFIX}. Give the folder or zip with the cases."
     )
 
 
@@ -338,23 +334,20 @@ def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
     first = next(iter(cases), "<case>")
     raise DatasetError(
         f"No masks of these {len(cases)} cases at {files.location!r}: looked {_DEPTH} levels down for "
-        f"folders named like cases: {first}/{MASKS}/<structure>{_SUFFIX} or {first}/<structure>{_SUFFIX}."
+        f"folders named like cases: {first}/{MASKS}/<structure>{SUFFIX} or {first}/<structure>{SUFFIX}."
     )
-
-
-def _is_mask(entry: Entry) -> bool:
-    return not entry.is_dir and entry.name.endswith(_SUFFIX) and entry.name[0] != "."
 
 
 def _is_case(files: Files, folder: str) -> bool:
     return any(e.name == MASKS if e.is_dir else e.name in IMAGES for e in files.ls(folder))
 
 
-def _case(files: Files, folder: str, name: str) -> Case | None:
+def _case(files: Files, folder: str, name: str, problems: list[Finding]) -> Case | None:
     entries = files.ls(folder)
     image = next((e.name for e in entries if not e.is_dir and e.name in IMAGES), "")
     if not image and not any(e.is_dir and e.name == MASKS for e in entries):
         return None
+    problems += layout.image_findings(entries, folder, name)
     return Case(name, folder, _join(folder, image) if image else "", IMAGES.get(image, "mri"), files)
 
 

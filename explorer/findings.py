@@ -39,6 +39,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # Files
         "unreadable": Kind("error", "See that the file is there and may be read."),
         "no_image": Kind("error", "Put the image into the case's folder, as mri.nii.gz or ct.nii.gz."),
+        "two_images": Kind("warning", "Keep one of the two; it decides whose grid and intensities count."),
+        "misnamed": Kind("warning", "Compress the file with gzip, and name it in lower case with .nii.gz."),
+        "no_case": Kind("note", "Put the case's files into the folder, or take it out."),
         "truncated": Kind("error", _AGAIN),
         "gzip_damaged": Kind("error", _AGAIN),
         "not_nifti": Kind("error", _EXPORT),
@@ -46,6 +49,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "too_long": Kind("error", _EXPORT),
         "affine": Kind("error", _EXPORT),
         "not_3d": Kind("error", "Split the file into one volume per case."),
+        "not_numbers": Kind("error", "Convert the file to grey values, or to the magnitude."),
         # Zips and servers
         "zip_member": Kind("warning", "Pack the archive again from the unpacked folder, with plain names."),
         "zip_damaged": Kind("error", _AGAIN),
@@ -55,6 +59,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "trailing_bytes": Kind("warning", _AGAIN),
         "header_lies": Kind("warning", _EXPORT),
         "two_forms": Kind("warning", "Look where each tool puts the case, and remove the wrong form."),
+        "no_form": Kind("warning", "Write the orientation of the scan into the header, as sform or qform."),
         "not_mm": Kind("warning", "Correct xyzt_units in the header, or the spacing."),
         "not_finite": Kind("warning", "See where the NaN or infinite voxels come from; they are left out."),
         "mask_type": Kind("note", "Nothing: it is read as it is. Whole numbers take less room."),
@@ -62,6 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # Masks against their image
         "other_shape": Kind("error", "Resample the mask to the image with nearest-neighbour interpolation."),
         "other_grid": Kind("error", "Resample the mask to the image, or copy the image's affine into it."),
+        "masks_unlike": Kind("error", "Mend the image first: it tells which of the masks lie on its grid."),
         "mask_values": Kind("warning", "Threshold the mask; until then every value above 0 is inside."),
         "not_measured": Kind("error", "Report it with the text of the message."),
         # meta.csv
@@ -73,6 +79,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "meta_repeated": Kind("warning", _TABLE),
         "meta_number": Kind("warning", _TABLE),
         "meta_unit": Kind("note", "Compare with the scanner's protocol before times are used."),
+        "meta_mixed": Kind("warning", "Give all times of the row in milliseconds, or each with its unit."),
         "case_without_row": Kind("warning", "Add a row for the case to meta.csv."),
         "row_without_case": Kind("warning", "Fetch the case, or remove its row from meta.csv."),
         # Checks over the tables; thresholds are in explorer.checks

@@ -21,10 +21,13 @@ class Grid:
         Voxels along i, j, k.
     affine
         Shape (4, 4), voxel index to RAS+ mm; finite and not singular.
+    stands_in
+        Path of the mask that it is of, where it stands in for that of an image which cannot be read.
     """
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
+    stands_in: str = ""
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -36,6 +36,7 @@ def measure_files(case: Case, signature: str) -> Measures:
         findings.append(_told(error))
     try:
         names, sizes = list(case.masks()), case.sizes()
+        findings += case.left_out()
         if grid is None:
             grid = masks_grid(case)
         found = measure_case(image, grid, iter_masks(case, grid))
@@ -48,8 +49,8 @@ def measure_files(case: Case, signature: str) -> Measures:
         **found.case,
         "case": case.id,
         "problems": [finding.what for finding in findings if finding.severity != "note"],
-        "image_bytes": sizes[0],
-        "mask_bytes": sizes[1],
+        "image_bytes": sizes[0] or None,  # some servers tell no sizes
+        "mask_bytes": sizes[1] or (None if names else sizes[1]),
         "signature": signature,
     }
     return Measures(

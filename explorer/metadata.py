@@ -4,7 +4,7 @@ Nothing in the file is evaluated; what cannot be understood becomes missing and 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,14 @@ from explorer.findings import Finding, shown
 MISSING = {"", "nan", "none", "null", "n/a", "na", "-", "?"}
 """Texts that stand for a missing value, in lower case."""
 
+_AMOUNT = re.compile(
+    r"(?P<number>[-+]?(?:[0-9]+(?:\.[0-9]*|,[0-9]+)?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<unit>[A-Za-z]*)"
+)
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{3}(?![0-9])")
+_PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0}  # of DICOM's ages
+_LEAST_MS, _MOST_MS = 0.5, 60_000
 _FIELD_STRENGTHS_T = (0.2, 0.35, 0.55, 1.0, 1.5, 3.0, 7.0)
+_MOST_TESLA, _LEAST_GAUSS = 25, 10_000  # between them, 3000 may be gauss or millitesla
 _MANUFACTURERS = {"siemens": "siemens", "philips": "philips", "ge": "ge", "general electric": "ge"}
 _MANUFACTURERS |= {"canon": "canon", "toshiba": "toshiba", "hitachi": "hitachi", "fujifilm": "fujifilm"}
 _GENDERS = {"m": "m", "male": "m", "f": "f", "female": "f", "w": "f"}
@@ -112,33 +119,54 @@ def _fold(texts: pd.Series) -> pd.Series:
     return clean.map(lambda text: best[text.casefold()] if isinstance(text, str) else None).astype(object)
 
 
-def _number(text: str) -> float:
-    """Return the first number in a text, a decimal comma included; NaN where there is none."""
-    match = re.search(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?", text)
-    return float(match.group().replace(",", ".")) if match else float("nan")
+def _amount(text: str, units: Mapping[str, float]) -> float:
+    """Return the one number that a text is, 0 or more, in the unit whose factor is 1; NaN for all else.
+
+    Three digits behind a comma may be thousands or decimals, which nobody can know: NaN.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if not match or _THOUSANDS.match(match["number"]):
+        return float("nan")
+    value = float(match["number"].replace(",", ".")) * units.get(match["unit"].lower(), float("nan"))
+    return value if 0 <= value < float("inf") else float("nan")
 
 
-def _numbers(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
-    values = texts.map(lambda text: _number(text) if isinstance(text, str) else float("nan")).astype(float)
-    for case in texts.index[texts.notna() & ~np.isfinite(values)]:
-        notes.append(
-            Finding("meta_number", f"meta.csv: {column} {shown(texts[case])} is not a number.", str(case))
-        )
-    return values.where(np.isfinite(values))
+def _years(text: str) -> float:
+    dicom = re.fullmatch(r"([0-9]{3})([DWM])", text)
+    if dicom:
+        return round(float(dicom[1]) / _PER_YEAR[dicom[2]], 3)
+    return _amount(text, dict.fromkeys(("", "y", "yr", "yrs", "year", "years"), 1.0))
 
 
-def _field_strength(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
-    found = []
-    for case, text, value in zip(texts.index, texts, _numbers(texts, column, notes), strict=True):
-        field_t = value / 10_000 if value > 100 else value  # gauss
-        if np.isnan(value) or 0 < field_t <= 25:
-            near = (n for n in _FIELD_STRENGTHS_T if abs(field_t - n) <= 0.05 * n)
-            found.append(next(near, round(field_t, 2)))
-        else:
-            what = f"meta.csv: {column} {shown(text)} is no field strength in tesla or gauss."
+def _millimetres(text: str) -> float:
+    return _amount(text, {"": 1.0, "mm": 1.0})
+
+
+def _milliseconds(text: str) -> float:
+    return _amount(text, {"": 1.0, "ms": 1.0, "msec": 1.0, "s": 1000.0, "sec": 1000.0})
+
+
+def _tesla(text: str) -> float:
+    field_t = _amount(text, {"": 1.0, "t": 1.0, "tesla": 1.0, "mt": 1e-3, "g": 1e-4, "gauss": 1e-4})
+    if field_t >= _LEAST_GAUSS and not text[-1].isalpha():
+        field_t /= 10_000
+    if not 0 < field_t <= _MOST_TESLA:
+        return float("nan")
+    near = (known for known in _FIELD_STRENGTHS_T if abs(field_t - known) <= 0.05 * known)
+    return next(near, round(field_t, 2))
+
+
+def _numbers(read: Callable[[str], float], meant: str) -> "_Convert":
+    """Return what reads a column of numbers, and notes each text that is not what is meant."""
+
+    def convert(texts: pd.Series, column: str, notes: list[Finding]) -> pd.Series:
+        values = texts.map({text: read(text) for text in texts.dropna().unique()}).astype(float)
+        for case in texts.index[texts.notna() & values.isna()]:
+            what = f"meta.csv: {column} {shown(texts[case])} is not {meant}; it counts as missing."
             notes.append(Finding("meta_number", what, str(case)))
-            found.append(float("nan"))
-    return pd.Series(found, index=texts.index, dtype=float)
+        return values
+
+    return convert
 
 
 def _manufacturer(texts: pd.Series, _column: str, _notes: list[Finding]) -> pd.Series:
@@ -177,43 +205,71 @@ def _times_ms(raw: dict[str, pd.Series], notes: list[Finding]) -> dict[str, pd.S
     """Bring repetition, echo and inversion time to milliseconds.
 
     The rule: no such time is below half a millisecond, so a row with a smaller one is in seconds,
-    all its times included. Those rows say so in the column ``times_given_in``.
+    all its times included that have no unit of their own. But none is over a minute either: a row
+    that would have such a one is in mixed units, and left as it is. The column ``times_given_in``
+    tells which.
     """
     texts = {name: series.map(_or_none).astype(object) for name, series in raw.items()}
-    values = pd.DataFrame({name: _numbers(series, name, notes) for name, series in texts.items()})
-    seconds = ((values > 0) & (values < 0.5)).any(axis=1).to_numpy()
+    read = _numbers(_milliseconds, f"one number of ms or s, {_PLAIN}")
+    values = pd.DataFrame({name: read(series, name, notes) for name, series in texts.items()})
+    units = pd.DataFrame({name: _units_of_times(series) for name, series in texts.items()})
+    bare = units.isna()
+    with np.errstate(over="ignore"):
+        lifted = values.where(~bare, (values * 1000).round(6))
+    small = (bare & (values > 0) & (values < _LEAST_MS)).any(axis=1).to_numpy()
+    mixed = small & (lifted > _MOST_MS).any(axis=1).to_numpy()
     cases = [str(case) for case in values.index]
-    for row in np.flatnonzero(seconds):
+    for row in np.flatnonzero(small):
         given = ", ".join(
             f"{name} {shown(texts[name].iloc[row])}" for name in raw if isinstance(texts[name].iloc[row], str)
         )
-        what = f"meta.csv: {given} read as seconds (a value below 0.5 cannot be milliseconds)."
-        notes.append(Finding("meta_unit", what, cases[row]))
-    factor = np.where(seconds, 1000.0, 1.0)
-    with np.errstate(over="ignore"):
-        values = (values * factor[:, None]).replace([np.inf, -np.inf], np.nan).round(6)
-    result = {f"{name}_ms": values[name] for name in raw}
-    unit = pd.Series("milliseconds", index=values.index, dtype=object)
-    unit[seconds] = "seconds"
-    unit[values.isna().all(axis=1).to_numpy()] = None
-    return result | {"times_given_in": unit}
+        what = f"meta.csv: {given} read as seconds (a value below {_LEAST_MS} cannot be milliseconds)."
+        if mixed[row]:
+            what = (
+                f"meta.csv: {given} are in mixed units: a value below {_LEAST_MS} cannot be milliseconds, "
+                f"but one of them as seconds is over {_MOST_MS // 1000}. Those without a unit were taken for "
+                "milliseconds."
+            )
+        kind = "meta_mixed" if mixed[row] else "meta_unit"
+        notes.append(Finding(kind, what, cases[row]))
+    seconds = small & ~mixed
+    values[seconds] = lifted[seconds]
+    in_seconds = (units == "seconds") | (bare & seconds[:, None])
+    unit = pd.Series("mixed units", index=values.index, dtype=object)
+    unit[(in_seconds | values.isna()).all(axis=1)] = "seconds"
+    unit[~mixed & ~(in_seconds & values.notna()).any(axis=1)] = "milliseconds"
+    unit[values.isna().all(axis=1)] = None
+    return {f"{name}_ms": values[name] for name in raw} | {"times_given_in": unit}
 
+
+def _units_of_times(texts: pd.Series) -> pd.Series:
+    """Return which unit is in each text; missing where there is none."""
+    units = {}
+    for text in texts.dropna().unique():
+        match = _AMOUNT.fullmatch(text)
+        if match and match["unit"]:
+            units[text] = "milliseconds" if match["unit"].lower().startswith("m") else "seconds"
+    return texts.map(units).astype(object)
+
+
+_PLAIN = "0 or more, without marks for thousands"
+_FIELD = f"a field strength: tesla up to {_MOST_TESLA}, gauss from {_LEAST_GAUSS:,} on, or with its unit"
 
 _TIMES = ("repetition_time", "echo_time", "inversion_time")
 
 _Convert = Callable[[pd.Series, str, list[Finding]], pd.Series]
 
 _KNOWN: dict[str, tuple[str, _Convert]] = {
-    "age": ("age_years", _numbers),
+    "age": ("age_years", _numbers(_years, f"one number of years, {_PLAIN}")),
     "gender": ("gender", _gender),
     "sex": ("gender", _gender),
     "institute": ("institute", _text),
     "study_type": ("study_type", _text),
     "manufacturer": ("manufacturer", _manufacturer),
     "scanner_model": ("scanner_model", _text),
-    "slice_thickness": ("slice_thickness_mm", _numbers),
+    "slice_thickness": ("slice_thickness_mm", _numbers(_millimetres, f"one number of mm, {_PLAIN}")),
     "scanning_sequence": ("scanning_sequence", _sequence),
-    "magnetic_field_strength": ("field_strength_t", _field_strength),
+    "magnetic_field_strength": ("field_strength_t", _numbers(_tesla, _FIELD)),
     "source": ("source", _text),
     "split": ("split", _text),
 }

@@ -89,7 +89,8 @@ class Recognition:
         None for a data set of one's own.
     sure
         ``"certain"``: names, modality and number of cases are the version's. ``"likely"``: names
-        and modality are. ``"possible"``: other versions fit as well, or names differ.
+        and modality are, or all of it is there with names beside its own. ``"possible"``: other
+        versions fit as well, or names differ.
     why
         What speaks for it.
     """
@@ -130,10 +131,12 @@ def recognise(structures: Iterable[str], modalities: Collection[str], cases: int
     why = f"{cases:,} of {version.cases:,} cases"
     if cases > version.cases:
         why = f"{cases:,} cases where {version.cases:,} are published"
-    if missing or extra:
+    if missing or (extra and cases != version.cases):
         names = f"{len(own & set(version.names))} of {len(version.names)} structures"
         return Recognition(version, "possible", f"{why}; {names}, and {len(extra)} others")
     why += f", all {len(version.names)} structures"
+    if extra:  # a misspelt name, or one of one's own, makes no other data set of it
+        return Recognition(version, "likely", f"{why}, and {len(extra)} others")
     if cases == version.cases:
         return Recognition(version, "certain", why)
     if others:

@@ -22,6 +22,7 @@ _VIEW_VOXELS = 2**24
 """A larger mask is left where it was read."""
 
 _RESAMPLE = "Resample it to the image."
+_NO_IMAGE = "Which of them is right the image would tell, but it cannot be read."
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,18 +138,20 @@ class MaskReader:
         key = grid.shape, grid.affine.tobytes()
         if key in self._matching:
             return
+        first = self._grid.stands_in
+        than = first or "its image"
         if grid.shape != self._grid.shape:
-            raise VolumeError(
-                f"{path}: the mask has the shape {grid.shape}, its image {self._grid.shape}. {_RESAMPLE}",
-                "other_shape",
-            )
-        if not grid.matches(self._grid):
-            off = grid.displacement_mm(self._grid)
-            raise VolumeError(
-                f"{path}: the mask lies on another grid than its image, by up to {off:.3g} mm. {_RESAMPLE}",
-                "other_grid",
-            )
-        self._matching.add(key)
+            kind = "other_shape"
+            what = f"the mask has the shape {grid.shape}, {than} {self._grid.shape}"
+        elif not grid.matches(self._grid):
+            kind, off = "other_grid", grid.displacement_mm(self._grid)
+            what = f"the mask lies on another grid than {than}, by up to {off:.3g} mm"
+        else:
+            self._matching.add(key)
+            return
+        if first:
+            raise VolumeError(f"{path}: {what}. {_NO_IMAGE}", "masks_unlike")
+        raise VolumeError(f"{path}: {what}. {_RESAMPLE}", kind)
 
 
 def iter_masks(
@@ -179,7 +182,7 @@ def masks_grid(case: Case, mask_set: str = REFERENCE) -> Grid | None:
     """Return the grid of the first readable mask of a case, for want of an image."""
     for path in case.masks(mask_set).values():
         try:
-            return _grid(parse(case.read(path, mask_set), path))
+            return replace(_grid(parse(case.read(path, mask_set), path)), stands_in=path)
         except VolumeError:
             continue
     return None

@@ -130,6 +130,7 @@ def _published(dataset: Dataset, index: Index) -> Iterator[Finding]:
         yield Finding("published_part", what)
         return
     table = publication.compare(cohort_of(dataset, index), version.key)
+    table = table[table["published"].notna()]
     for kind, rows in {
         "published_cases": table[table["quantity"] == "cases"],
         "published_figures": table[~table["quantity"].isin(["cases", "percentage"])],

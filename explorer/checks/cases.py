@@ -3,7 +3,9 @@
 import unicodedata
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from explorer.dataset import Dataset
 from explorer.findings import Finding, listed, shown
@@ -13,6 +15,9 @@ THICKNESS_NOTE = 1.15
 
 THICKNESS_WARNING = 2.5
 """The same for a warning; scanners interpolate to half of the thickness."""
+
+ALIKE = 1.01
+"""The larger over the smaller of two spacings that are taken for the same."""
 
 FEW_SLICES = 5
 """Fewer voxels along an axis are worth a note; the smallest published image has so many."""
@@ -51,19 +56,31 @@ def times(meta: pd.DataFrame) -> Iterator[Finding]:
 
 
 def thickness(meta: pd.DataFrame, spacing: pd.DataFrame) -> Iterator[Finding]:
-    """Find slices whose thickness is not their distance."""
+    """Find slices whose thickness is not their distance.
+
+    Slices lie across the axis whose two others have one spacing. Where no two are alike it is not
+    clear which axis that is, and a thickness that fits any of them is no finding.
+    """
     if "slice_thickness_mm" not in meta:
         return
     thickness = _number(meta["slice_thickness_mm"]).reindex(spacing.index)
-    across = spacing.max(axis=1)
-    ratio = across / thickness.where(thickness > 0)
-    far = ratio.where(ratio > 1, 1 / ratio)
-    for case in far.index[far > THICKNESS_NOTE + 1e-6]:
-        way = "gaps" if ratio[case] > 1 else "overlap"
-        what = (
-            f"Slice thickness {thickness[case]:g} mm, but spacing across slices {across[case]:g} mm ({way})."
-        )
-        yield Finding("thickness_far" if far[case] > THICKNESS_WARNING else "thickness", what, str(case))
+    steps = spacing.to_numpy(float)
+    ratios = steps / thickness.where(thickness > 0).to_numpy(float)[:, None]
+    in_plane = [np.delete(steps, axis, axis=1) for axis in range(steps.shape[1])]
+    across = np.column_stack([pair.max(axis=1) <= ALIKE * pair.min(axis=1) for pair in in_plane])
+    clear: NDArray[np.bool_] = across.max(axis=1)
+    with np.errstate(divide="ignore"):
+        far = np.maximum(ratios, 1 / ratios)
+    far[clear[:, None] & ~across] = np.inf
+    best = far.argmin(axis=1)
+    for row in np.flatnonzero(far.min(axis=1) > THICKNESS_NOTE + 1e-6).tolist():
+        step, way = steps[row, best[row]], "gaps" if ratios[row, best[row]] > 1 else "overlap"
+        told = f"spacing across slices {step:g} mm ({way})"
+        if not clear[row]:
+            told = f"spacing {' x '.join(f'{mm:g}' for mm in steps[row])} mm"
+        kind = "thickness_far" if far[row].min() > THICKNESS_WARNING else "thickness"
+        what = f"Slice thickness {thickness.iloc[row]:g} mm, but {told}."
+        yield Finding(kind, what, str(spacing.index[row]))
 
 
 def images(cases: pd.DataFrame, voxels: "pd.Series[float]") -> Iterator[Finding]:

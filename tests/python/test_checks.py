@@ -279,12 +279,35 @@ def test_a_data_set_without_empty_masks_does_not_drown(checked):
 
 def test_thickness_against_the_spacing_across_slices(checked):
     meta = "image_id;slice_thickness\ns1;5\ns2;4.5\ns3;4\ns4;1.9\ns5;13\ns6;\ns7;0\n"
-    cases = {f"s{i}": {} for i in range(1, 8)}
+    cases = {f"s{i}": {"spacing_i_mm": 1.0} for i in range(1, 8)}
     assert where(checked("thickness", cases, meta=meta)) == [("s3", "")]
     far = checked("thickness_far", cases, meta=meta)
     assert where(far) == [("s4", ""), ("s5", "")]
     assert far[0].what == "Slice thickness 1.9 mm, but spacing across slices 5 mm (gaps)."
     assert "(overlap)" in far[1].what
+
+
+@pytest.mark.parametrize(
+    ("spacing", "thickness", "kind", "words"),
+    [
+        ((1, 1, 0.5), 0.5, None, ""),
+        ((1, 1, 0.5), 1, "thickness", "1 mm, but spacing across slices 0.5 mm (overlap)"),
+        ((5, 0.7, 0.702), 4, "thickness", "4 mm, but spacing across slices 5 mm (gaps)"),
+        ((0.7, 5, 0.7), 0.7, "thickness_far", "0.7 mm, but spacing across slices 5 mm (gaps)"),
+        ((1.5, 1.5, 1.5), 1.5, None, ""),
+        ((1.5, 1.5, 1.5), 5, "thickness_far", "5 mm, but spacing across slices 1.5 mm (overlap)"),
+        ((2, 1, 5), 5, None, ""),
+        ((2, 1, 5), 1, None, ""),
+        ((2, 1, 5), 4, "thickness", "4 mm, but spacing 2 x 1 x 5 mm"),
+        ((2, 1, 5), 20, "thickness_far", "20 mm, but spacing 2 x 1 x 5 mm"),
+        ((2, 1, None), 20, None, ""),
+    ],
+)
+def test_slices_lie_across_the_axis_whose_others_are_alike(checked, spacing, thickness, kind, words):
+    case = {f"spacing_{axis}_mm": mm for axis, mm in zip("ijk", spacing, strict=True)}
+    found = checked("all", {"s1": case}, meta=f"image_id;slice_thickness\ns1;{thickness}\n")
+    assert [finding.kind for finding in found] == ([kind] if kind else [])
+    assert all(f"Slice thickness {words}." == finding.what for finding in found)
 
 
 def test_grids(checked):
@@ -334,7 +357,8 @@ def test_unknown_columns_of_the_file_cannot_fool_the_checks(checked):
 
 
 @pytest.mark.parametrize("lost", [0, 3])
-def test_a_whole_published_data_set_is_compared_with_its_figures(write, lost: int):
+@pytest.mark.parametrize("extra", ["", "splen"])
+def test_a_whole_published_data_set_is_compared_with_its_figures(write, lost: int, extra: str):
     opened = open_dataset(write({"s0001": {}}))
     ids = [f"s{i:04}" for i in range(298)]
     cases = {case: replace(opened["s0001"], id=case) for case in ids}
@@ -348,6 +372,8 @@ def test_a_whole_published_data_set_is_compared_with_its_figures(write, lost: in
         row["status"] = "complete" if ids.index(row["case"]) < PRINTED[row["structure"]] else "absent"
     for row in masks[:: len(PUBLISHED)][:lost]:  # the first structure
         row["status"] = "absent"
+    if extra:
+        masks.append({**MASK, "case": ids[0], "structure": extra})
     rows = [{**CASE, "case": case} for case in ids]
     tables = [schema.table(rows, schema.CASES), schema.table(masks, schema.STRUCTURES)]
     tables += [t.empty_table() for t in (schema.OVERLAPS, schema.FINDINGS, schema.SCORES)]
@@ -355,6 +381,7 @@ def test_a_whole_published_data_set_is_compared_with_its_figures(write, lost: in
     assert ("published_cases" in found) == bool(lost)
     assert "published_part" not in found
     assert found["published_figures"].severity == "note"
+    assert "of 131 figures" in found["published_figures"].what
     if lost:
         what = found["published_cases"].what
         assert what == "1 of 56 figures are not as published: spleen cases 115.00 (published 118)."
@@ -397,3 +424,54 @@ def test_an_index_that_is_there_is_used_again(write, tmp_path: Path, monkeypatch
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="Give another folder"):
         dataset.check(tmp_path / "file" / "store", progress=False)
+
+
+def found_in(root: Path, tmp_path: Path) -> dict[tuple[str, str], str]:
+    """What a check of a folder tells, by case and kind."""
+    dataset = open_dataset(root)
+    index = build_index(dataset, tmp_path / "store", workers=1, progress=False)
+    return {(found.case, found.kind): found.what for found in check(dataset, index)}
+
+
+def test_files_and_folders_that_are_left_out_are_told(write, tmp_path: Path):
+    liver = box_mask((1, 3), (2, 4), (3, 5))
+    root = write({f"s000{n}": {"liver": liver, "mri": nifti_bytes(liver + n)} for n in range(1, 6)})
+    assert found_in(root, tmp_path) == {}
+    masks = root / "s0001/segmentations"
+    for name in ("spleen.nii", "aorta.NII.GZ", "._liver.nii.gz", ".nii.gz", "notes.txt", "b'\x1b[2J.nii"):
+        (masks / name).write_bytes(b"")
+    (masks / "folder.nii").mkdir()
+    (root / "s0002/ct.nii.gz").write_bytes(nifti_bytes(liver + 9))
+    (root / "s0003/mri.nii.gz").rename(root / "s0003/MRI.nii.gz")
+    (root / "s0004/ct.nii").write_bytes(b"")
+    (root / "s0004/flair.nii").write_bytes(b"")
+    for name in ("s0009", "__MACOSX", ".git"):
+        (root / name).mkdir()
+    assert found_in(root, tmp_path) == {
+        ("s0001", "misnamed"): "Left out, as masks are named <structure>.nii.gz: "
+        "'aorta.NII.GZ', \"b'\\x1b[2J.nii\", 'spleen.nii'.",
+        ("s0002", "two_images"): "There are ct.nii.gz and mri.nii.gz in s0002; ct.nii.gz was taken.",
+        ("s0003", "no_image"): "2 times: No image: expected mri.nii.gz or ct.nii.gz in s0003. "
+        "There is 'MRI.nii.gz'; s0003 has no image in 's0003': put it there as mri.nii.gz or ct.nii.gz.",
+        ("s0004", "misnamed"): "Left out, as it is not named mri.nii.gz: 'ct.nii'.",
+        ("", "no_case"): "Folders with neither mri.nii.gz nor ct.nii.gz nor segmentations: 's0009'.",
+    }
+
+
+def test_masks_without_an_image_are_not_said_to_lie_elsewhere_than_it(write, tmp_path: Path):
+    shifted = AFFINE.copy()
+    shifted[0, 3] += 4
+    mask = box_mask((1, 3), (2, 4), (3, 5))
+    masks = {"a": mask, "b": mask, "c": mask[:, :, :6], "d": nifti_bytes(mask, shifted)}
+    root = write({"s0001": {**masks, "mri": b"broken"}, "s0002": masks})
+    found = found_in(root, tmp_path)
+    assert [key for key in found if key[1] in ("masks_unlike", "other_shape", "other_grid")] == [
+        ("s0001", "masks_unlike"),
+        ("s0002", "other_shape"),
+        ("s0002", "other_grid"),
+    ]
+    told = found["s0001", "masks_unlike"]
+    assert "c.nii.gz: the mask has the shape (7, 8, 6), s0001/segmentations/a.nii.gz (7, 8, 9)." in told
+    assert "d.nii.gz: the mask lies on another grid than s0001/segmentations/a.nii.gz, by up to 4 mm." in told
+    assert "image would tell, but it cannot be read" in told
+    assert "its image" not in told

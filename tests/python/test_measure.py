@@ -1,4 +1,6 @@
+import shutil
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from explorer import components, open_dataset
 from explorer.components import components_26
 from explorer.distribution import distribution
 from explorer.errors import VolumeError
+from explorer.files import Folder
 from explorer.findings import Finding
 from explorer.grid import Grid
 from explorer.intake import measure_files
@@ -64,6 +67,53 @@ def test_border_names_the_faces(spans: tuple, border: str):
     row = measure_mask(mask_of(box_mask(*spans)), GRID, None)
     assert sorted(row["border"]) == sorted(border)
     assert row["status"] == ("cut_off" if border else "complete")
+
+
+def turned(
+    array: np.ndarray, affine: np.ndarray, order: tuple[int, ...], back: tuple[bool, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same voxels at the same places, with axes in another order and some of them reversed."""
+    old_of_new = np.zeros((4, 4))
+    old_of_new[3, 3] = 1
+    for new, old in enumerate(order):
+        old_of_new[old, new] = -1 if back[new] else 1
+        old_of_new[old, 3] = array.shape[old] - 1 if back[new] else 0
+    return array.transpose(order)[tuple(slice(None, None, -1 if b else 1) for b in back)], affine @ old_of_new
+
+
+def rotation(degrees: float, axis: tuple[float, float, float]) -> np.ndarray:
+    x, y, z = np.array(axis) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.radians(degrees)
+    matrix = np.eye(4)
+    matrix[:3, :3] += np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return matrix
+
+
+@pytest.mark.parametrize("tilt", [0, 25])
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+@pytest.mark.parametrize(
+    ("spans", "border"),
+    [
+        (((0, 2), (2, 5), (3, 6)), "L"),
+        (((5, 7), (2, 5), (3, 6)), "R"),
+        (((2, 5), (0, 2), (3, 6)), "P"),
+        (((2, 5), (6, 8), (3, 6)), "A"),
+        (((2, 5), (2, 5), (0, 2)), "I"),
+        (((2, 5), (2, 5), (7, 9)), "S"),
+        (((0, 2), (6, 8), (0, 9)), "LAIS"),
+    ],
+)
+def test_a_structure_touches_the_same_faces_however_the_image_is_stored(spans, border, order, tilt):
+    ras = rotation(tilt, (1, 2, 3)) @ np.diag([2, 1.5, 3, 1])
+    for back in product([False, True], repeat=3):
+        array, affine = turned(box_mask(*spans), ras, order, back)
+        row = measure_mask(mask_of(array), Grid(array.shape, affine), None)
+        assert row["border"] == border
+        np.testing.assert_allclose(
+            [row[f"centroid_{axis}_mm"] for axis in "xyz"],
+            (ras @ [*((a + b - 1) / 2 for a, b in spans), 1])[:3],
+        )
 
 
 def test_cut_off_volumes_are_measured_never_zeroed():
@@ -262,3 +312,28 @@ def test_a_mask_that_cannot_be_measured_costs_no_other(
         Finding("not_measured", f"large: not measured: {kind.__name__}: no room", structure="large")
     ]
     assert found.structures[1]["overlap_voxels"] == 0
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_bytes_are_those_of_the_image_and_the_masks_on_disk(write, tmp_path: Path, packed: bool):
+    root = write({"s0001": {"a": blobs(1), "b": blobs(2)}, "s0002": {"mri": None}, "s0003": {}})
+    folder = root / "s0001"
+    for other in ("ct.nii", "notes.txt", "segmentations/._a.nii.gz", "segmentations/c.nii"):
+        (folder / other).write_bytes(b"x" * 999)
+    image = (folder / "mri.nii.gz").stat().st_size
+    masks = sum((folder / f"segmentations/{name}.nii.gz").stat().st_size for name in "ab")
+    assert image > 100 < masks
+    assert image != masks
+    if packed:
+        root = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", root))
+    rows = {case.id: measure_files(case, "").case for case in open_dataset(root)}
+    assert (rows["s0001"]["image_bytes"], rows["s0001"]["mask_bytes"]) == (image, masks)
+    assert (rows["s0002"]["image_bytes"], rows["s0002"]["mask_bytes"]) == (None, 0)
+    assert rows["s0003"]["mask_bytes"] == 0
+
+
+def test_bytes_that_no_server_tells_are_unknown(write, monkeypatch: pytest.MonkeyPatch):
+    listing = Folder.ls
+    monkeypatch.setattr(Folder, "ls", lambda *given: [e._replace(size=0) for e in listing(*given)])
+    row = measure_files(open_dataset(write({"s0001": {"a": blobs(1)}}))["s0001"], "").case
+    assert (row["image_bytes"], row["mask_bytes"]) == (None, None)

@@ -40,7 +40,18 @@ def test_a_row_in_seconds_is_so_as_a_whole():
 
 @pytest.mark.parametrize(
     ("text", "tesla"),
-    [("1.50", 1.5), ("1,5", 1.5), ("3", 3.0), ("1.5T", 1.5), ("15000", 1.5), ("1.494", 1.5), ("2.0", 2.0)],
+    [
+        *(
+            ("1.50", 1.5),
+            ("1,5", 1.5),
+            ("3", 3.0),
+            ("1.5T", 1.5),
+            ("15000", 1.5),
+            ("1.494", 1.5),
+            ("2.0", 2.0),
+        ),
+        *((".55", 0.55), ("3 Tesla", 3.0), ("1500 mT", 1.5), ("3000 G", 0.3), ("10000", 1.0)),
+    ],
 )
 def test_field_strength_is_tesla(text: str, tesla: float):
     table = read_table((MR + f"s1;;;;;;;{text}\n").encode())
@@ -48,11 +59,83 @@ def test_field_strength_is_tesla(text: str, tesla: float):
     assert not table.notes
 
 
-@pytest.mark.parametrize("text", ["strong", "-3", "64"])
+@pytest.mark.parametrize("text", ["strong", "-3", "64", "1.5/3", "1500", "3000", "0", "1.5 ft", "1,500"])
 def test_odd_field_strength_is_missing_and_noted(text: str):
     table = read_table((MR + f"s1;;;;;;;{text}\n").encode())
     assert math.isnan(table.typed.loc["s1", "field_strength_t"])
     assert [text in note.what for note in table.notes] == [True]
+
+
+def number(column: str, text: str) -> tuple[float, list[str]]:
+    table = read_table(f"image_id|{column}\na|{text}\n".encode())
+    columns = {
+        "age": "age_years",
+        "slice_thickness": "slice_thickness_mm",
+        "repetition_time": "repetition_time_ms",
+    }
+    return table.typed.loc["a", columns[column]], [note.kind for note in table.notes]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "value"),
+    [
+        ("age", "63", 63),
+        ("age", "063Y", 63),
+        ("age", "63 years", 63),
+        ("age", "018M", 1.5),
+        ("age", "052W", 0.997),
+        ("age", "000D", 0),
+        ("slice_thickness", ".8", 0.8),
+        ("slice_thickness", ",8", 0.8),
+        ("slice_thickness", "5.", 5),
+        ("slice_thickness", "5.000", 5),
+        ("slice_thickness", "0,500", 0.5),
+        ("slice_thickness", "+1.2e1 mm", 12),
+        ("repetition_time", "1500,5", 1500.5),
+        ("repetition_time", "2 s", 2000),
+        ("repetition_time", "0.3 ms", 0.3),
+    ],
+)
+def test_a_number_is_read_with_its_unit(column: str, text: str, value: float):
+    assert number(column, text) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        *(("age", text) for text in ("60M", "18M", "2019-04", "-7", "50-60", "90+", "6 3", "٦٣", "12 mm")),
+        *(("slice_thickness", text) for text in ("3/3", "5 cm", "-1", "1e400", "3 mm 4", ".", "0x5", "1_0")),
+        *(
+            ("repetition_time", text)
+            for text in ("1,500", "1,500e1", "2,000.5", "2.000.5", "1 500", "-2000", "5 mm")
+        ),
+    ],
+)
+def test_what_is_not_one_clear_number_is_missing_and_told(column: str, text: str):
+    value, kinds = number(column, text)
+    assert (math.isnan(value), kinds) == (True, ["meta_number"])
+
+
+@pytest.mark.parametrize(
+    ("repetition", "echo", "milliseconds", "given", "kinds"),
+    [
+        ("2000", "0.09", (2000, 0.09), "mixed units", ["meta_mixed"]),
+        ("60.1", "0.09", (60.1, 0.09), "mixed units", ["meta_mixed"]),
+        ("1e308", "0.09", (1e308, 0.09), "mixed units", ["meta_mixed"]),
+        ("59", "0.09", (59_000, 90), "seconds", ["meta_unit"]),
+        ("2000 ms", "0.09", (2000, 90), "mixed units", ["meta_unit"]),
+        ("2 s", "90 ms", (2000, 90), "mixed units", []),
+        ("2 s", "0.09 s", (2000, 90), "seconds", []),
+        ("2000", "90 ms", (2000, 90), "milliseconds", []),
+    ],
+)
+def test_units_that_differ_within_a_row(repetition, echo, milliseconds, given, kinds):
+    table = read_table(f"image_id;repetition_time;echo_time\na;{repetition};{echo}\nb;8;3\n".encode())
+    row = table.typed.loc["a"]
+    assert (row["repetition_time_ms"], row["echo_time_ms"]) == milliseconds
+    assert row["times_given_in"] == given
+    assert [note.kind for note in table.notes if note.case == "a"] == kinds
+    assert table.typed.loc["b"].tolist() == [8, 3, "milliseconds"]
 
 
 def test_spellings_that_differ_in_case_are_one():

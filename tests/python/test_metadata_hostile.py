@@ -16,7 +16,25 @@ COLUMNS = ["image_id", "age", "repetition_time", "echo_time", "magnetic_field_st
 COLUMNS += ["times_given_in", "age_years", "gender", "sex", "a", "a", "a_2", "", "case"]
 CELLS = st.one_of(
     st.text(max_size=8),
-    st.sampled_from([*MISSING, "1e400", "-0", "1e308", "0.1", "1,5 T", '"', "٣", "²", "True", "1_0", "\0"]),
+    st.sampled_from(
+        [
+            *MISSING,
+            "1e400",
+            "-0",
+            "1e308",
+            "0.1",
+            "1,5 T",
+            '"',
+            "٣",
+            "²",
+            "True",
+            "1_0",
+            ".5",
+            "2 s",
+            "9" * 5000,
+            "\0",
+        ]
+    ),
     st.integers().map(str),
 )
 

@@ -145,11 +145,14 @@ def test_the_crc_of_the_last_byte_counts():
         ({"srow_x": np.inf}, "affine"),
         ({"srow_x": 0}, "affine"),
         ({"srow_x": 3e38, "srow_y": 3e38}, "affine"),
+        ({"srow_x": [1, 1, 0, 0], "srow_y": [1, 1.0001, 0, 0], "srow_z": [0, 0, 1e-3, 0]}, "affine"),
         ({"dim": [0, 7, 8, 9, 1, 1, 1, 1]}, "header"),
         ({"dim": [8, 7, 8, 9, 1, 1, 1, 1]}, "header"),
         ({"dim": [3, 0, 8, 9, 1, 1, 1, 1]}, "header"),
-        ({"datatype": 1}, "not_3d"),
-        ({"datatype": 32}, "not_3d"),
+        ({"datatype": 1}, "not_numbers"),
+        ({"datatype": 32}, "not_numbers"),
+        ({"datatype": 128}, "not_numbers"),
+        ({"dim": [4, 7, 8, 3, 3, 1, 1, 1]}, "not_3d"),
         ({"magic": b"ni1"}, "not_nifti"),
     ],
 )
@@ -168,10 +171,38 @@ def test_impossible_headers_are_refused(fields: dict, kind: str):
         ({"xyzt_units": 1}, "not_mm"),
         ({"xyzt_units": 3}, "not_mm"),
         ({"sform_code": 1, "qform_code": 1, "qoffset_x": 99}, "two_forms"),
+        ({"sform_code": 0, "qform_code": 0}, "no_form"),
+        ({"sform_code": -1, "qform_code": 0}, "no_form"),
     ],
 )
 def test_headers_that_contradict_themselves_are_told(fields: dict, kind: str):
     assert kinds(setting(**fields)) == [kind]
+
+
+@pytest.mark.parametrize(("unit", "millimetres"), [(1, 1e-3), (3, 1e3)])
+def test_other_units_are_told_whatever_the_numbers(unit: int, millimetres: float):
+    """A voxel of 0.7 mm, told in metres, is so small that its volume is no measure of anything."""
+    affine = np.diag([0.7 * millimetres, 0.8 * millimetres, 0.9 * millimetres, 1])
+
+    def edit(header: Any) -> None:
+        header.set_sform(affine, 1)
+        header["xyzt_units"] = unit
+
+    found = parse(edited(edit), "x")
+    np.testing.assert_allclose(found.affine, affine, rtol=1e-6)
+    assert [finding.kind for finding in found.findings] == ["not_mm"]
+
+
+@pytest.mark.parametrize(("degrees", "refused"), [(0.02, True), (0.2, False)])
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_axes_are_refused_by_their_angle_not_by_their_length(degrees: float, refused: bool, scale: float):
+    x, y = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
+    rows = {"srow_x": [scale, x, 0, 0], "srow_y": [0, y, 0, 0], "srow_z": [0, 0, scale, 0]}
+    if refused:
+        with pytest.raises(VolumeError, match="nearly in one plane"):
+            parse(setting(**rows), "x")
+    else:
+        assert parse(setting(**rows), "x").findings == ()
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,11 @@ V1, V2, CT = (VERSIONS[key].names for key in ("mri-v1", "mri-v2", "ct-v2"))
         (V1, "mri", 6, "mri-v1", "likely"),
         (V1, "mri", 299, "mri-v1", "possible"),
         (V1[:-2], "mri", 298, "mri-v1", "possible"),
-        ((*V1, "mine"), "mri", 298, "mri-v1", "possible"),
+        ((*V1, "kidny_left"), "mri", 298, "mri-v1", "likely"),
+        ((*V1, "kidny_left"), "mri", 297, "mri-v1", "possible"),
+        ((*V1[:-1], "mine"), "mri", 298, "mri-v1", "possible"),
+        ((*V2, "mine"), "mri", 616, "mri-v2", "likely"),
+        ((*V2, "mine"), "mri", 1296, "mri-v3", "likely"),
         (V2, "mri", 616, "mri-v2", "certain"),
         (V2, "mri", 600, "mri-v2", "possible"),
         (V2, "mri", 1232, "mri-v3", "likely"),
@@ -188,4 +192,5 @@ def test_versions_are_known_by_names_modality_and_cases(names, modality, cases, 
 def test_why_says_how_much_is_there():
     assert recognise(V1, {"mri"}, 6).why == "6 of 298 cases, all 56 structures"
     assert "v3 has the same names" in recognise(V2, {"mri"}, 100).why
+    assert recognise((*V1, "x"), {"mri"}, 298).why == "298 of 298 cases, all 56 structures, and 1 others"
     assert recognise(V1, {"mri", "ct"}, 6).version is None
