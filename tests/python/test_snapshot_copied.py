@@ -22,6 +22,7 @@ SHAPE, SPACING = (30, 20, 12), (2.0, 3.0, 4.0)
 AFFINE = np.diag([*SPACING, 1.0])
 LIVER, SPLEEN = (tuple(bytes.fromhex(structure(name).color[1:])) for name in ("liver", "spleen"))
 YELLOW = (0xFF, 0xE2, 0x7A)
+MARK = {"tool": "distance", "plane": "axial", "index": 1, "points": [[1, 1, 1]]}
 BARE = {"crosshair": False, "smooth": False, "paint": "fill", "opacity": 1.0}
 
 
@@ -129,14 +130,21 @@ def test_the_end_of_the_tile_is_no_border_of_a_structure(viewer, copied, casing:
     assert not of(copied(view, options=options, zooms=inside), LIVER).any()
 
 
-def test_the_crosshair_stays_in_its_tile(viewer, copied):
-    """Its point is far off the picture of one plane."""
+@pytest.mark.parametrize(
+    ("plane", "pan"),
+    [("axial", (150, 0)), ("axial", (0, 150)), ("coronal", (-150, 0)), ("sagittal", (0, -150))],
+)
+def test_the_crosshair_stays_in_its_tile(viewer, copied, plane: str, pan: tuple[int, int]):
+    """Its point has been moved to where the next tile is."""
     view, options = viewer(), {**BARE, "crosshair": True}
-    zooms = {"axial": {"factor": 8, "panX": 900, "panY": 900}}
-    blue = of(copied(view, layout="grid", options=options, zooms=zooms, voxel=[8, 8, 6]), words.CROSS)
-    assert not blue[:149, :149].any()
-    assert blue[:149, 151:].any()
-    assert blue[151:, :149].any()
+    zooms = {plane: {"factor": 1, "panX": pan[0], "panY": pan[1]}}
+    plain, moved = (
+        copied(view, layout="grid", options=options, voxel=[8, 8, 6], zooms=z) for z in ({}, zooms)
+    )
+    changed = (plain != moved).any(axis=2)
+    quarters = {"axial": (0, 0), "coronal": (0, 151), "sagittal": (151, 0)}
+    there = {name: changed[y : y + 149, x : x + 149].any() for name, (y, x) in quarters.items()}
+    assert there == {name: name == plane for name in quarters}
 
 
 def test_measurements_are_where_their_voxels_are_and_on_no_other_slice(viewer, copied):
@@ -256,17 +264,17 @@ def test_the_message_goes_before_what_the_kernel_knows(viewer, copied):
         {"colors": [["liver", "url(x)"]]},
         {"opacities": [["liver", 2]]},
         {"measurements": {}},
-        {"measurements": [{}] * 201},
+        {"measurements": [MARK] * 201},
         {"measurements": [3]},
-        {"measurements": [{"tool": "distance", "plane": "up", "index": 1, "points": [[1, 1, 1]]}]},
-        {"measurements": [{"tool": ["distance"], "plane": "axial", "index": 1, "points": [[1, 1, 1]]}]},
-        {"measurements": [{"tool": "distance", "plane": "axial", "index": "1", "points": [[1, 1, 1]]}]},
-        {"measurements": [{"tool": "distance", "plane": "axial", "index": 1, "points": []}]},
-        {"measurements": [{"tool": "distance", "plane": "axial", "index": 1, "points": [[1, 1, 1]] * 3}]},
-        {"measurements": [{"tool": "distance", "plane": "axial", "index": 1, "points": ["abc"]}]},
-        {"measurements": [{"tool": "distance", "plane": "axial", "index": 1, "points": [[1, 1, 1e9]]}]},
+        {"measurements": [{**MARK, "plane": "up"}]},
+        {"measurements": [{**MARK, "tool": ["distance"]}]},
+        {"measurements": [{**MARK, "index": "1"}]},
+        {"measurements": [{**MARK, "points": []}]},
+        {"measurements": [{**MARK, "points": [[1, 1, 1]] * 3}]},
+        {"measurements": [{**MARK, "points": ["abc"]}]},
+        {"measurements": [{**MARK, "points": [[1, 1, 1e9]]}]},
     ],
-    ids=str,
+    ids=lambda bad: str(bad)[:80],
 )
 def test_what_a_page_cannot_mean_is_refused_with_words(viewer, bad: dict[str, Any]):
     reply, png = ask(viewer(), **bad)
