@@ -176,8 +176,8 @@ def draw(
     elif layout == "mosaic":
         words.letters(sheet, area, picture.grid, shown[0].placement)
     if listed:
-        entries = _entries(scene, shown, volumes_ml or {})
-        words.legend(sheet, listed, heading if legend else [], entries if legend else [])
+        told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
+        words.legend(sheet, listed, *told)
     return png_bytes(np.asarray(sheet.image), 96 * scale)
 
 
@@ -314,7 +314,7 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
 
 
 def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
-    """Return a line for each set or kind of difference where there are two sets, and for each structure."""
+    """Return a line for each shown structure."""
     if not scene.options.overlay:
         return []
     seen: set[str] = set()
@@ -324,7 +324,7 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
             if masks is not None and ids is not None:
                 there = np.flatnonzero(np.bincount(ids.ravel(), minlength=len(masks.sets)))
                 seen.update(name for i in there.tolist() for name in masks.sets[i])
-    found = [] if scene.other is None else _sets(scene)
+    found = []
     for name in scene.style.shown:
         known, volume = structure(name), volumes_ml.get(name)
         usable = volume is not None and isfinite(volume)
@@ -340,8 +340,10 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
     return found
 
 
-def _sets(scene: _Scene) -> list[words.Entry]:
+def _key(scene: _Scene) -> list[words.Entry]:
     """Return what tells two mask sets apart."""
+    if scene.other is None or not scene.options.overlay:
+        return []
     ours, theirs = scene.names
     if scene.differs:
         return [

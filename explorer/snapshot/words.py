@@ -198,15 +198,19 @@ def crosshair(sheet: Sheet, tile: Area, at: tuple[float, float]) -> None:
             sheet.line((x, start), (x, stop), CROSS)
 
 
-def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[Entry]) -> None:
+def legend(
+    sheet: Sheet, area: Area, heading: Sequence[str], key: Sequence[Entry], entries: Sequence[Entry]
+) -> None:
     """Write a heading and a line for each structure, as many as there is room for.
 
     Parameters
     ----------
     heading
         The case's id, then what else is to be said, a line each.
+    key
+        Lines that have all of the width.
     entries
-        Should they not fit, those that are seen come first.
+        Of structures, in columns. Should they not fit, those that are seen come first.
     """
     s = sheet.scale
     left, top, right, bottom = area[0] + 16 * s, area[1] + 14 * s, area[2] - 16 * s, area[3] - 12 * s
@@ -217,6 +221,10 @@ def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[E
         )
         y += (26 if n == 0 else 18) * s
     y += 10 * s if heading else 0
+    for entry in key:
+        _entry(sheet, left, y, right - left, entry)
+        y += _ROW * s
+    y += 6 * s if key else 0
     rows = max(int((bottom - y) // (_ROW * s)), 0)
     most = max(int((right - left) // (_COLUMN * s)), 1)
     columns = min(most, -(-len(entries) // max(rows, 1))) or 1

@@ -344,13 +344,14 @@ def test_half_a_voxel_goes_up_as_in_the_page(
 
 
 @pytest.fixture
-def legend(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[words.Entry]]]:
-    told: list[tuple[list[str], list[words.Entry]]] = []
+def legend(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Headings, keys and entries of the legends that are drawn."""
+    told: list[tuple[Any, ...]] = []
     real = words.legend
 
-    def listen(sheet: words.Sheet, area: Any, heading: list[str], entries: list[words.Entry]) -> None:
-        told.append((heading, entries))
-        real(sheet, area, heading, entries)
+    def listen(sheet: words.Sheet, area: Any, *given: Any) -> None:
+        told.append(given)
+        real(sheet, area, *given)
 
     monkeypatch.setattr(words, "legend", listen)
     return told
@@ -364,8 +365,8 @@ def test_the_legend_of_a_difference_names_what_its_colours_mean(viewer, copied, 
     image = copied(
         view, layout="grid", legend=True, width=700, height=700, options={**BARE, "difference": True}
     )
-    ((_, entries),) = legend
-    told = {entry.label: entry.color for entry in entries}
+    ((_, key, entries),) = legend
+    told = {entry.label: entry.color for entry in (*key, *entries)}
     assert told == {
         "in both": (0x8B, 0x95, 0xA3),
         "only reference": (0x3A, 0xA0, 0xFF),
@@ -389,20 +390,38 @@ def test_the_legend_of_a_difference_names_what_its_colours_mean(viewer, copied, 
 def test_the_legend_says_which_set_is_which(viewer, copied, legend, paint: str, ours: str, hollow: bool):
     view = viewer(other=THEIRS, **OURS)
     copied(view, legend=True, options={**BARE, "paint": paint})
-    ((_, (one, two, liver)),) = legend
+    ((_, (one, two), (liver,)),) = legend
     assert (one.label, two.label) == (f"{ours}: reference", "Dark-edged outline: model")
     assert (one.hollow, two.hollow, liver.color) == (hollow, True, LIVER)
     legend.clear()
     view.selection.compare = ""
     copied(view, legend=True)
-    ((heading, entries),) = legend
-    assert [entry.label for entry in entries] == ["liver"]
+    ((heading, key, entries),) = legend
+    assert (len(key), [entry.label for entry in entries]) == (0, ["liver"])
     assert not any("Masks" in line for line in heading)
     legend.clear()
     view.selection.mask_set = "model"
     view._opener.finish()
     copied(view, legend=True)
     assert "Masks: model" in legend[0][0]
+    legend.clear()
+    view.selection.compare = "reference"
+    view._opener.finish()
+    copied(view, legend=True, options={**BARE, "overlay": False})
+    assert legend[0][1:] == ([], [])
+
+
+def test_a_long_name_of_a_set_has_all_of_the_legends_width(viewer, copied, monkeypatch: pytest.MonkeyPatch):
+    """Beside many structures in columns."""
+    masks = {f"thing_{n:03d}": box((n % 30, n % 30 + 1), (0, 3), (5, 8)) for n in range(60)}
+    view = viewer(other=OURS, **masks)
+    cut: list[str] = []
+    real = words.fitting
+    monkeypatch.setattr(words, "fitting", lambda *given: (cut.append(found := real(*given)), found)[1])
+    view._picture.compare, name = "a_model_of_long_ago_v2", "a_model_of_long_ago_v2"
+    view._picture.overlays[name] = view._picture.overlays["model"]
+    copied(view, layout="grid", legend=True, width=900, height=600)
+    assert f"Dark-edged outline: {name}" in cut
 
 
 TILTED = np.array([[2.0, 0, 0, 0], [0, 2.8978, -1.0353, 0], [0, 0.7765, 3.8637, 0], [0, 0, 0, 1]])
