@@ -353,7 +353,8 @@ def _key(scene: _Scene) -> list[words.Entry]:
             words.Entry(BOTH_KINDS, "different structures"),
         ]
     how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]
+    line = "Outline" if scene.style.paint == "fill" else "Dark outline"
     return [
         words.Entry(words.FAINT, f"{how}: {ours}", hollow=scene.style.paint == "outline"),
-        words.Entry(words.FAINT, f"Dark-edged outline: {theirs}", hollow=True),
+        words.Entry(words.FAINT, f"{line}: {theirs}", hollow=True),
     ]

@@ -384,14 +384,20 @@ def test_the_legend_of_a_difference_names_what_its_colours_mean(viewer, copied, 
 
 
 @pytest.mark.parametrize(
-    ("paint", "ours", "hollow"),
-    [("fill", "Fill", False), ("outline", "Outline", True), ("both", "Fill and outline", False)],
+    ("paint", "ours", "hollow", "theirs"),
+    [
+        ("fill", "Fill", False, "Outline"),
+        ("outline", "Outline", True, "Dark outline"),
+        ("both", "Fill and outline", False, "Dark outline"),
+    ],
 )
-def test_the_legend_says_which_set_is_which(viewer, copied, legend, paint: str, ours: str, hollow: bool):
+def test_the_legend_says_which_set_is_which(
+    viewer, copied, legend, paint: str, ours: str, hollow: bool, theirs: str
+):
     view = viewer(other=THEIRS, **OURS)
     copied(view, legend=True, options={**BARE, "paint": paint})
     ((_, (one, two), (liver,)),) = legend
-    assert (one.label, two.label) == (f"{ours}: reference", "Dark-edged outline: model")
+    assert (one.label, two.label) == (f"{ours}: reference", f"{theirs}: model")
     assert (one.hollow, two.hollow, liver.color) == (hollow, True, LIVER)
     legend.clear()
     view.selection.compare = ""
@@ -421,7 +427,7 @@ def test_a_long_name_of_a_set_has_all_of_the_legends_width(viewer, copied, monke
     view._picture.compare, name = "a_model_of_long_ago_v2", "a_model_of_long_ago_v2"
     view._picture.overlays[name] = view._picture.overlays["model"]
     copied(view, layout="grid", legend=True, width=900, height=600)
-    assert f"Dark-edged outline: {name}" in cut
+    assert f"Outline: {name}" in cut
 
 
 TILTED = np.array([[2.0, 0, 0, 0], [0, 2.8978, -1.0353, 0], [0, 0.7765, 3.8637, 0], [0, 0, 0, 1]])
