@@ -146,6 +146,8 @@ class Viewer(View):
     ) -> bytes:
         """Draw what is shown, without a browser, once all of the open case is read.
 
+        Zoom and measurements are a page's own: a picture that is copied there has them.
+
         Parameters
         ----------
         path
