@@ -94,7 +94,7 @@ class Selection(traitlets.HasTraits):
     def _check_pairs(self, proposal: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         name = proposal["trait"].name
         try:
-            return (_read_colors if name == "colors" else _read_opacities)(proposal["value"])
+            return (read_colors if name == "colors" else read_opacities)(proposal["value"])
         except QueryError as error:
             raise traitlets.TraitError(str(error)) from error
 
@@ -231,16 +231,16 @@ class Selection(traitlets.HasTraits):
     def _readers(self) -> dict[str, Callable[[Any], Any]]:
         return {
             "case": self._read_case,
-            "structures": _read_structures,
-            "point": lambda value: _read_numbers(value, 3, "point"),
+            "structures": read_structures,
+            "point": lambda value: read_numbers(value, 3, "point"),
             "mask_set": lambda value: text(value, "mask_set"),
             "compare": lambda value: text(value, "compare"),
-            "colors": _read_colors,
-            "opacities": _read_opacities,
+            "colors": read_colors,
+            "opacities": read_opacities,
             "filters": self._read_filters,
             "query": lambda value: text(value, "query"),
             "layout": _read_layout,
-            "window": lambda value: _read_numbers(value, 2, "window"),
+            "window": lambda value: read_numbers(value, 2, "window"),
         }
 
     def _read_case(self, value: object) -> str:
@@ -281,7 +281,8 @@ class Selection(traitlets.HasTraits):
         self.version += 1
 
 
-def _read_structures(value: object) -> tuple[str, ...] | None:
+def read_structures(value: object) -> tuple[str, ...] | None:
+    """Return names of structures that may have come from a URL or a browser, or raise `QueryError`."""
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > _MAX_STRUCTURES:
@@ -289,7 +290,8 @@ def _read_structures(value: object) -> tuple[str, ...] | None:
     return tuple(text(name, "structure") for name in value)
 
 
-def _read_colors(value: object) -> tuple[tuple[str, str], ...]:
+def read_colors(value: object) -> tuple[tuple[str, str], ...]:
+    """Return colours by structure, of untrusted pairs, or raise `QueryError`."""
     found = {}
     for name, color in _read_pairs(value, "colors"):
         if not isinstance(color, str) or not _COLOR.fullmatch(color):
@@ -298,7 +300,8 @@ def _read_colors(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def _read_opacities(value: object) -> tuple[tuple[str, float], ...]:
+def read_opacities(value: object) -> tuple[tuple[str, float], ...]:
+    """Return opacities by structure, of untrusted pairs, or raise `QueryError`."""
     found = {}
     for name, opacity in _read_pairs(value, "opacities"):
         share = number(opacity, f"The opacity of {name!r}")
@@ -322,7 +325,8 @@ def _read_pairs(value: object, what: str) -> list[tuple[str, Any]]:
     return found
 
 
-def _read_numbers(value: object, count: int, what: str) -> tuple[float, ...] | None:
+def read_numbers(value: object, count: int, what: str) -> tuple[float, ...] | None:
+    """Return so many finite numbers, or None for None, of an untrusted list, or raise `QueryError`."""
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != count:

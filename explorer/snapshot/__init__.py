@@ -5,18 +5,24 @@ Drawn as the viewer draws them: the same placement, window, colours and letters.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from explorer.errors import QueryError, UnknownName
+from explorer.snapshot import measurements as measuring
 from explorer.snapshot import words
-from explorer.snapshot.geometry import Area, Placement, place, voxel_at
+from explorer.snapshot.geometry import Area, Zoom, common, voxel_at
+from explorer.snapshot.measurements import Measurement
 from explorer.snapshot.paint import (
+    AGREED,
+    BOTH_KINDS,
+    ONLY_OTHER,
+    ONLY_SHOWN,
     Bits,
     Masks,
     Rgb,
@@ -30,6 +36,7 @@ from explorer.snapshot.paint import (
     paint_outlines,
 )
 from explorer.snapshot.png import png_bytes
+from explorer.snapshot.tiles import Tile, View, split, tiles
 from explorer.structures import in_order, structure
 from explorer.views.options import Options as Options
 from explorer.views.overlay import PLANES
@@ -42,7 +49,6 @@ MIN_SIZE, MAX_SIZE, MAX_PIXELS = 64, 8192, 40_000_000
 """Bounds of a side in CSS pixels, and of the image in its own."""
 
 _LINE: Rgb = (0x2A, 0x2F, 0x36)
-_MOSAIC_TILE = 190
 
 
 def draw(
@@ -50,11 +56,16 @@ def draw(
     *,
     masks: Masks | None = None,
     other: Masks | None = None,
+    names: tuple[str, str] = ("shown", "compared"),
     point: tuple[float, float, float] | None = None,
+    voxel: tuple[float, float, float] | None = None,
     structures: tuple[str, ...] | None = None,
     options: Options | None = None,
     layout: str = "grid",
     plane: str = "axial",
+    first: int | None = None,
+    zooms: Mapping[str, Zoom] | None = None,
+    measurements: Sequence[Measurement] = (),
     window: tuple[float, float] | None = None,
     colors: Mapping[str, str] | None = None,
     opacities: Mapping[str, float] | None = None,
@@ -77,8 +88,12 @@ def draw(
     other
         Masks of another set: outlined over `masks`, or compared with them where
         ``options.difference``.
+    names
+        Of the two sets, for the legend.
     point
         Where the slices are cut, RAS+ mm; by default the middle of the image.
+    voxel
+        The same as indices into the picture's voxels, which need not be whole; goes before `point`.
     structures
         Which are shown; by default all that the masks have.
     options
@@ -87,6 +102,12 @@ def draw(
         One of `LAYOUTS`: three planes and the legend, one plane, or slices of `plane` side by side.
     plane
         Of the mosaic.
+    first
+        The mosaic's lowest slice; by default as many are left out below as above.
+    zooms
+        By plane; what is not in it fits its tile. The mosaic has none.
+    measurements
+        Distances and angles; those of the slices that are drawn, but for the mosaic's, are shown.
     window
         Intensities shown as black and white; by default the picture's.
     colors, opacities
@@ -124,27 +145,40 @@ def draw(
         raise QueryError(f"A window goes from a smaller to a larger number, not {low!r:.50} to {high!r:.50}.")
     size = _checked_size(width, height, scale)
     options = options or Options()
-    style = _style(masks, other, structures, options, colors or {}, opacities or {}, scale)
-    voxel = voxel_at(picture.grid, point)
-    scene = _Scene(picture, masks, other, options, style, (low, high), scale, voxel)
-    area, listed = _split(layout, size, scale, legend)
-    tiles = _tiles(scene, layout, plane, area)
+    # Small pictures want fine lines.
+    drawn = replace(options, width=min(options.width, 1.0)) if layout == "mosaic" else options
+    style = _style(masks, other, structures, drawn, colors or {}, opacities or {}, scale)
+    at = np.clip(np.array(voxel, float), 0, np.array(picture.grid.shape) - 1) if voxel else None
+    view = View(
+        picture.grid,
+        voxel_at(picture.grid, point) if at is None else at,
+        options.radiological,
+        scale,
+        zooms or {},
+        first,
+    )
+    scene = _Scene(picture, masks, other, names, options, style, (low, high), view, measurements)
+    area, listed = split(layout, size, scale, legend)
+    shown = tiles(view, layout, plane, area)
     canvas = np.zeros((size[1], size[0], 3), np.uint8)
-    for tile in tiles:
+    for tile in shown:
         _paint(scene, tile, canvas)
-    image = Image.fromarray(canvas)
-    sheet = words.Sheet(ImageDraw.Draw(image), scale)
+    sheet = words.Sheet(Image.fromarray(canvas), scale)
     values = [] if picture.problem else [f"Window {low:.6g} to {high:.6g}"]
-    heading = [title, "  ·  ".join([*values, _view(options)]), *notes]
-    for n, tile in enumerate(tiles):
-        head = "" if (listed and legend) or n else "  ·  ".join((title, *notes))
+    # Other layouts have it in the tile.
+    notes = [*notes, words.grid_note(picture.grid)] if layout == "mosaic" else notes
+    heading = [title, "  ·  ".join([*values, _view(options)]), *filter(None, notes)]
+    for n, tile in enumerate(shown):
+        head = "" if (listed and legend) or n else "  ·  ".join(filter(None, (title, *notes)))
         _write(scene, tile, sheet, head, compact=layout == "mosaic")
     if layout == "grid":
         _rule(sheet, area)
+    elif layout == "mosaic":
+        words.letters(sheet, area, picture.grid, shown[0].placement)
     if listed:
-        entries = _entries(scene, tiles, volumes_ml or {})
-        words.legend(sheet, listed, heading if legend else [], entries if legend else [])
-    return png_bytes(np.asarray(image), 96 * scale)
+        told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
+        words.legend(sheet, listed, *told)
+    return png_bytes(np.asarray(sheet.image), 96 * scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,18 +186,18 @@ class _Scene:
     picture: Picture
     masks: Masks | None
     other: Masks | None
+    names: tuple[str, str]
     options: Options
     style: Style
     window: tuple[float, float]
-    scale: float
-    voxel: NDArray[np.float64]
+    view: View
+    measurements: Sequence[Measurement]
 
-
-@dataclass(frozen=True)
-class _Tile:
-    area: Area
-    placement: Placement
-    index: int
+    @property
+    def differs(self) -> bool:
+        """Whether colours tell where two sets differ."""
+        two = (self.masks, self.other)
+        return self.options.difference and all(masks is not None and masks.ids is not None for masks in two)
 
 
 def _checked_size(width: int, height: int, scale: float) -> tuple[int, int]:
@@ -208,89 +242,34 @@ def _view(options: Options) -> str:
     return "radiological" if options.radiological else "neurological"
 
 
-def _split(layout: str, size: tuple[int, int], scale: float, legend: bool) -> tuple[Area, Area | None]:
-    """Return where the slices and where the legend go."""
-    width, height = size
-    if layout == "grid":
-        return (0, 0, width, height), ((width + 1) // 2, (height + 1) // 2, width, height)
-    if not legend or width < 420 * scale:
-        return (0, 0, width, height), None
-    left = width - round(min(max(0.27 * width, 230 * scale), 340 * scale))
-    return (0, 0, left, height), (left, 0, width, height)
-
-
-def _tiles(scene: _Scene, layout: str, plane: str, area: Area) -> list[_Tile]:
-    left, top, right, bottom = area
-    if layout == "mosaic":
-        return _mosaic(scene, plane, area)
-    if layout != "grid":
-        return [_tile(scene, layout, area)]
-    x, y = right // 2, bottom // 2
-    areas = ((left, top, x, y), (x, top, right, y), (left, y, x, bottom))
-    return [_tile(scene, name, part) for name, part in zip(PLANES, areas, strict=True)]
-
-
-def _tile(scene: _Scene, plane: str, area: Area, index: int | None = None) -> _Tile:
-    if index is None:
-        index = round(float(scene.voxel[PLANES[plane][2]]))
-    placement = place(
-        scene.picture.grid, plane, area, radiological=scene.options.radiological, scale=scene.scale
-    )
-    return _Tile(area, placement, index)
-
-
-def _mosaic(scene: _Scene, plane: str, area: Area) -> list[_Tile]:
-    """Lay slices of a plane out evenly, the lowest first, as many as there is room for."""
-    grid = scene.picture.grid
-    column, row, along = PLANES[plane]
-    aspect = grid.shape[column] * grid.spacing_mm[column] / (grid.shape[row] * grid.spacing_mm[row])
-    wide, high = area[2] - area[0], area[3] - area[1]
-    columns = max(round(wide / (_MOSAIC_TILE * scene.scale)), 1)
-    rows = max(round(high / max(wide / columns / min(max(aspect, 0.5), 2.0), 1)), 1)
-    count = min(columns * rows, grid.shape[along])
-    # As large as they get: the lesser of what the width and the height leave.
-    columns = max(range(1, count + 1), key=lambda n: min(wide / n / aspect, high / -(-count // n)))
-    rows = -(-count // columns)
-    indices = np.rint(np.linspace(0, grid.shape[along] - 1, count)).astype(int).tolist()
-    if count == 1:
-        indices = [round(float(scene.voxel[along]))]
-    tiles = []
-    for n, index in enumerate(indices):
-        x, y = n % columns, n // columns
-        part = (
-            area[0] + wide * x // columns,
-            area[1] + high * y // rows,
-            area[0] + wide * (x + 1) // columns,
-            area[1] + high * (y + 1) // rows,
-        )
-        tiles.append(_tile(scene, plane, part, index))
-    return tiles
-
-
-def _paint(scene: _Scene, tile: _Tile, canvas: Bits) -> None:
+def _paint(scene: _Scene, tile: Tile, canvas: Bits) -> None:
     """Paint a slice and its structures."""
-    plane, index = tile.placement.plane, tile.index
-    grey = grey_slice(scene.picture, plane, index, scene.window)
+    grey = grey_slice(scene.picture, tile.placement.plane, tile.index, scene.window)
     rows, columns = grey.shape
-    left, top, right, bottom = tile.placement.area(columns, rows)
-    area = (
-        max(left, tile.area[0]),
-        max(top, tile.area[1]),
-        min(right, tile.area[2]),
-        min(bottom, tile.area[3]),
-    )
-    if area[0] >= area[2] or area[1] >= area[3]:
+    slice_ = tile.placement.area(columns, rows)
+    inner = common(slice_, tile.area)
+    # By more than a line: where the tile ends is no border of a structure.
+    beyond = ceil(scene.style.width) + 2
+    left, top, right, bottom = tile.area
+    area = common(slice_, (left - beyond, top - beyond, right + beyond, bottom + beyond))
+    if inner is None or area is None:
         return
-    part = canvas[area[1] : area[3], area[0] : area[2]]
+    part = np.empty((area[3] - area[1], area[2] - area[0], 3), np.uint8)
     part[:] = enlarge(grey, tile.placement, area, smooth=scene.options.smooth)[..., None]
-    if not scene.options.overlay or not scene.style.shown:
-        return
-    column, row = tile.placement.voxels(area, columns, rows)
-    spot = Spot(part, row, column)
+    if scene.options.overlay and scene.style.shown:
+        column, row = tile.placement.voxels(area, columns, rows)
+        _paint_structures(scene, tile, Spot(part, row, column))
+    x, y = inner[0] - area[0], inner[1] - area[1]
+    canvas[inner[1] : inner[3], inner[0] : inner[2]] = part[
+        y : y + inner[3] - inner[1], x : x + inner[2] - inner[0]
+    ]
+
+
+def _paint_structures(scene: _Scene, tile: Tile, spot: Spot) -> None:
     masks, other, style = scene.masks, scene.other, scene.style
     ids, theirs = _ids(masks, tile), _ids(other, tile)
     if masks is not None and ids is not None:
-        if scene.options.difference and other is not None and theirs is not None:
+        if scene.differs and other is not None and theirs is not None:
             paint_difference(spot, ids, masks.sets, other, theirs, style)
             return
         if style.paint != "outline":
@@ -301,27 +280,28 @@ def _paint(scene: _Scene, tile: _Tile, canvas: Bits) -> None:
         paint_outlines(spot, theirs, other.sets, style, cased=True)
 
 
-def _ids(masks: Masks | None, tile: _Tile) -> NDArray[Any] | None:
+def _ids(masks: Masks | None, tile: Tile) -> NDArray[Any] | None:
     if masks is None or masks.ids is None:
         return None
     return np.ascontiguousarray(cut(masks.ids, tile.placement.plane, tile.index))
 
 
-def _write(scene: _Scene, tile: _Tile, sheet: words.Sheet, title: str, *, compact: bool) -> None:
+def _write(scene: _Scene, tile: Tile, sheet: words.Sheet, title: str, *, compact: bool) -> None:
     """Write what is around a slice, and mark the point."""
     plane = tile.placement.plane
     column, row, along = PLANES[plane]
-    voxel = scene.voxel.copy()
+    voxel = scene.view.voxel.copy()
     if scene.options.crosshair and not compact:
         x, y = tile.placement.pixel(voxel[column], voxel[row])
         words.crosshair(sheet, tile.area, (x, y))
     voxel[along] = tile.index
-    mm = float(scene.picture.grid.to_world(voxel)[along])
-    mm = 0.0 if abs(mm) < 0.05 else mm
+    mm = words.rounded(float(scene.picture.grid.to_world(voxel)[along]))
     if compact:
-        words.caption(sheet, tile.area, f"{tile.index + 1}  ·  {mm:.1f} mm", title)
+        words.caption(sheet, tile.area, f"{tile.index + 1}  ·  {mm} mm", title)
         return
-    where = f"{tile.index + 1} of {scene.picture.grid.shape[along]}  ·  {mm:.1f} mm"
+    here = [one for one in scene.measurements if (one.plane, one.index) == (plane, tile.index)]
+    measuring.draw(sheet, tile.area, scene.picture.grid, tile.placement, here)
+    where = f"{tile.index + 1} of {scene.picture.grid.shape[along]}  ·  {mm} mm"
     head = "  ·  ".join(part for part in (plane.capitalize(), title) if part)
     words.annotate(sheet, tile.area, scene.picture.grid, tile.placement, head, where)
 
@@ -333,13 +313,13 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
     sheet.line((left, bottom // 2), (right, bottom // 2), _LINE)
 
 
-def _entries(scene: _Scene, tiles: list[_Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
+def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
     """Return a line for each shown structure."""
     if not scene.options.overlay:
         return []
     seen: set[str] = set()
     for masks in (scene.masks, scene.other):
-        for tile in tiles:
+        for tile in shown:
             ids = _ids(masks, tile)
             if masks is not None and ids is not None:
                 there = np.flatnonzero(np.bincount(ids.ravel(), minlength=len(masks.sets)))
@@ -350,7 +330,7 @@ def _entries(scene: _Scene, tiles: list[_Tile], volumes_ml: Mapping[str, float])
         usable = volume is not None and isfinite(volume)
         found.append(
             words.Entry(
-                scene.style.colors[name],
+                None if scene.differs else scene.style.colors[name],
                 known.label,
                 known.side[:1].upper(),
                 f"{volume:,.1f} ml" if usable else "",
@@ -358,3 +338,23 @@ def _entries(scene: _Scene, tiles: list[_Tile], volumes_ml: Mapping[str, float])
             )
         )
     return found
+
+
+def _key(scene: _Scene) -> list[words.Entry]:
+    """Return what tells two mask sets apart."""
+    if scene.other is None or not scene.options.overlay:
+        return []
+    ours, theirs = scene.names
+    if scene.differs:
+        return [
+            words.Entry(AGREED, "in both"),
+            words.Entry(ONLY_SHOWN, f"only {ours}"),
+            words.Entry(ONLY_OTHER, f"only {theirs}"),
+            words.Entry(BOTH_KINDS, "different structures"),
+        ]
+    how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]
+    line = "Outline" if scene.style.paint == "fill" else "Dark outline"
+    return [
+        words.Entry(words.FAINT, f"{how}: {ours}", hollow=scene.style.paint == "outline"),
+        words.Entry(words.FAINT, f"{line}: {theirs}", hollow=True),
+    ]

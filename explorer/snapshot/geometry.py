@@ -17,6 +17,26 @@ MARGIN = 10
 
 
 @dataclass(frozen=True)
+class Zoom:
+    """How a plane is enlarged and moved in its tile.
+
+    Attributes
+    ----------
+    factor
+        1 fits it into the tile.
+    pan_x, pan_y
+        CSS pixels that its middle lies to the right of and below the tile's.
+    """
+
+    factor: float = 1.0
+    pan_x: float = 0.0
+    pan_y: float = 0.0
+
+
+FITTED = Zoom()
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a plane lies in a tile, in pixels of the image.
 
@@ -68,8 +88,24 @@ def _span(origin: float, step: float, count: int) -> tuple[int, int]:
     return start, max(stop, start + 1)
 
 
-def place(grid: Grid, plane: str, tile: Area, *, radiological: bool, scale: float) -> Placement:
-    """Fit a plane into a tile, the patient's right on the left where `radiological`.
+def common(one: Area, two: Area) -> Area | None:
+    """Return the pixels that two areas share, or None."""
+    left, top = max(one[0], two[0]), max(one[1], two[1])
+    right, bottom = min(one[2], two[2]), min(one[3], two[3])
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def place(
+    grid: Grid,
+    plane: str,
+    tile: Area,
+    *,
+    radiological: bool,
+    scale: float,
+    zoom: Zoom = FITTED,
+    margin: float = MARGIN,
+) -> Placement:
+    """Fit a plane into a tile, the patient's right on the left where `radiological`; then zoom it.
 
     The sagittal plane has the front on the left, whatever the convention.
     """
@@ -77,8 +113,8 @@ def place(grid: Grid, plane: str, tile: Area, *, radiological: bool, scale: floa
     width, height = tile[2] - tile[0], tile[3] - tile[1]
     across_mm = grid.shape[column] * grid.spacing_mm[column]
     up_mm = grid.shape[row] * grid.spacing_mm[row]
-    margin = 2 * MARGIN * scale
-    fit = max(min((width - margin) / across_mm, (height - margin) / up_mm), 0.01)
+    around = 2 * margin * scale
+    fit = max(min((width - around) / across_mm, (height - around) / up_mm), 0.01) * zoom.factor
     flip = plane == "sagittal" or radiological
     step_x = grid.spacing_mm[column] * fit * (-1 if flip else 1)
     step_y = -grid.spacing_mm[row] * fit
@@ -86,8 +122,8 @@ def place(grid: Grid, plane: str, tile: Area, *, radiological: bool, scale: floa
         plane,
         step_x,
         step_y,
-        tile[0] + width / 2 - step_x * (grid.shape[column] - 1) / 2,
-        tile[1] + height / 2 - step_y * (grid.shape[row] - 1) / 2,
+        tile[0] + width / 2 + zoom.pan_x * scale - step_x * (grid.shape[column] - 1) / 2,
+        tile[1] + height / 2 + zoom.pan_y * scale - step_y * (grid.shape[row] - 1) / 2,
         fit,
     )
 

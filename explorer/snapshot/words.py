@@ -1,11 +1,13 @@
 """Letters, scale, captions and legend of a picture."""
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cached_property, lru_cache
 
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from explorer.grid import Grid
 from explorer.snapshot.geometry import Area, Placement, edge_letters, scale_bar
@@ -17,6 +19,7 @@ LETTER: Rgb = (0xF2, 0xD3, 0x6B)
 CROSS: Rgb = (0x4D, 0xA3, 0xFF)
 
 _LONGEST = 200
+_EXACT = Context(prec=400)
 _EDGE, _GAP, _ROW, _COLUMN = 8, 7, 19, 190
 _GLYPHS = frozenset(chr(n) for n in range(32, 127)) | frozenset("·…°±")
 _LIKE = str.maketrans({"–": "-", "—": "-", "−": "-", "‑": "-", "×": "x", "µ": "u", "\t": " ", "\n": " "})
@@ -31,28 +34,36 @@ class Entry:
     Attributes
     ----------
     color
-        Of its chip.
+        Of its chip, or None for none.
     label, side
         Words, and ``"L"``, ``"R"`` or ``""``.
     volume
         Words, or ``""`` where it is not known.
     seen
         Whether it is in the slices that are drawn.
+    hollow
+        Whether its chip is but a line around.
     """
 
-    color: Rgb
+    color: Rgb | None
     label: str
-    side: str
-    volume: str
-    seen: bool
+    side: str = ""
+    volume: str = ""
+    seen: bool = True
+    hollow: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """An image to write on: places in its pixels, sizes in CSS pixels, each `scale` pixels large."""
 
-    draw: ImageDraw.ImageDraw
+    image: Image.Image
     scale: float
+
+    @cached_property
+    def draw(self) -> ImageDraw.ImageDraw:
+        """Of plain shapes and words."""
+        return ImageDraw.Draw(self.image)
 
     def width_of(self, words: str, size: float) -> float:
         """Return how wide words are, in pixels."""
@@ -88,6 +99,22 @@ def _font(size: float) -> Font:
     return ImageFont.load_default(size)
 
 
+def rounded(value: float, digits: int = 1) -> str:
+    """Return a number as the browser writes it: halves go away from 0, and there is no minus before 0."""
+    if not math.isfinite(value):
+        return str(value)
+    found = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EXACT)
+    return str(abs(found) if found.is_zero() else found)
+
+
+def grid_note(grid: Grid) -> str:
+    """Return what an unusual grid needs said: its picture is not quite the anatomical plane."""
+    tilt = round(grid.tilt_degrees, 1)
+    tilted = f"tilted {rounded(tilt, 0)}°, closest axes shown" if tilt >= 0.5 else ""
+    sheared = "" if grid.orthogonal else "axes not at right angles"
+    return "  ·  ".join(part for part in (tilted, sheared) if part)
+
+
 def printable(words: str) -> str:
     """Return words in the characters that the font has, of a bounded length."""
     plain = unicodedata.normalize("NFKD", words[: 2 * _LONGEST].translate(_LIKE))
@@ -106,23 +133,31 @@ def fitting(words: str, font: Font, room: float) -> str:
     return words[:low].rstrip() + "…"
 
 
-def annotate(sheet: Sheet, tile: Area, grid: Grid, placement: Placement, title: str, caption: str) -> None:
-    """Write the letters, the scale bar, a title and a caption of a plane."""
-    left, top, right, bottom = tile
-    s = sheet.scale
-    edge, middle_x, middle_y = _EDGE * s, (left + right) / 2, (top + bottom) / 2
-    letters = edge_letters(grid, placement)
-    aside = 7 * s  # off the middle, where the crosshair often is
+def letters(sheet: Sheet, area: Area, grid: Grid, placement: Placement) -> None:
+    """Write at the edges of an area which sides of the patient they are."""
+    left, top, right, bottom = area
+    edge, middle_x, middle_y = _EDGE * sheet.scale, (left + right) / 2, (top + bottom) / 2
+    aside = 7 * sheet.scale  # off the middle, where the crosshair often is
     places = [
         ((left + edge, middle_y - aside), "ld"),
         ((right - edge, middle_y - aside), "rd"),
         ((middle_x + aside, top + edge), "la"),
         ((middle_x + aside, bottom - edge), "ld"),
     ]
-    for letter, (at, anchor) in zip(letters, places, strict=True):
+    for letter, (at, anchor) in zip(edge_letters(grid, placement), places, strict=True):
         sheet.write(at, letter, size=14, ink=LETTER, anchor=anchor, rim=True)
+
+
+def annotate(sheet: Sheet, tile: Area, grid: Grid, placement: Placement, title: str, caption: str) -> None:
+    """Write the letters, the scale bar, a title, a caption and what its grid needs said of a plane."""
+    letters(sheet, tile, grid, placement)
+    left, top, right, bottom = tile
+    s = sheet.scale
+    edge = _EDGE * s
     half = (right - left) / 2 - 2 * edge - 16 * s
     sheet.write((left + edge, top + edge), title, anchor="la", room=half, rim=True)
+    note = (left + edge, top + edge + 15 * s)
+    sheet.write(note, grid_note(grid), ink=LETTER, room=right - left - 2 * edge, rim=True)
     sheet.write((right - edge, bottom - edge), caption, anchor="rd", room=half, rim=True)
     length_mm, words = scale_bar(right - left, placement.pixels_per_mm)
     _scale_bar(sheet, (left + edge, bottom - edge), length_mm * placement.pixels_per_mm, words)
@@ -154,24 +189,28 @@ def _scale_bar(sheet: Sheet, at: tuple[float, float], length: float, words: str)
 def crosshair(sheet: Sheet, tile: Area, at: tuple[float, float]) -> None:
     """Draw the lines through a point, with a gap around it."""
     left, top, right, bottom = tile
-    x, y, gap = int(at[0]), int(at[1]), _GAP * sheet.scale
-    for start, stop in ((left, x - gap), (x + gap, right)):
-        if stop > start:
+    x, y, gap = math.floor(at[0]), math.floor(at[1]), _GAP * sheet.scale
+    for start, stop in ((left, min(x - gap, right)), (max(x + gap, left), right)):
+        if stop > start and top <= y < bottom:
             sheet.line((start, y), (stop, y), CROSS)
-    for start, stop in ((top, y - gap), (y + gap, bottom)):
-        if stop > start:
+    for start, stop in ((top, min(y - gap, bottom)), (max(y + gap, top), bottom)):
+        if stop > start and left <= x < right:
             sheet.line((x, start), (x, stop), CROSS)
 
 
-def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[Entry]) -> None:
+def legend(
+    sheet: Sheet, area: Area, heading: Sequence[str], key: Sequence[Entry], entries: Sequence[Entry]
+) -> None:
     """Write a heading and a line for each structure, as many as there is room for.
 
     Parameters
     ----------
     heading
         The case's id, then what else is to be said, a line each.
+    key
+        Lines that have all of the width.
     entries
-        Should they not fit, those that are seen come first.
+        Of structures, in columns. Should they not fit, those that are seen come first.
     """
     s = sheet.scale
     left, top, right, bottom = area[0] + 16 * s, area[1] + 14 * s, area[2] - 16 * s, area[3] - 12 * s
@@ -182,6 +221,10 @@ def legend(sheet: Sheet, area: Area, heading: Sequence[str], entries: Sequence[E
         )
         y += (26 if n == 0 else 18) * s
     y += 10 * s if heading else 0
+    for entry in key:
+        _entry(sheet, left, y, right - left, entry)
+        y += _ROW * s
+    y += 6 * s if key else 0
     rows = max(int((bottom - y) // (_ROW * s)), 0)
     most = max(int((right - left) // (_COLUMN * s)), 1)
     columns = min(most, -(-len(entries) // max(rows, 1))) or 1
@@ -205,7 +248,10 @@ def _entry(sheet: Sheet, x: float, y: float, wide: float, entry: Entry) -> None:
     s = sheet.scale
     middle = y + _ROW * s / 2
     chip = (x, middle - 6 * s, x + 12 * s, middle + 6 * s)
-    sheet.draw.rounded_rectangle(chip, 3 * s, entry.color)
+    if entry.color and entry.hollow:
+        sheet.draw.rounded_rectangle(chip, 3 * s, outline=entry.color, width=max(1, round(2 * s)))
+    elif entry.color:
+        sheet.draw.rounded_rectangle(chip, 3 * s, entry.color)
     right = x + min(wide, 330 * s)
     volume = sheet.width_of(entry.volume, 12)
     sheet.write((right, middle), entry.volume, ink=FAINT, anchor="rm")

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from explorer.selection import Selection
-from explorer.views.options import Options
 from explorer.views.overlay import Overlay
 from explorer.views.picture import Picture
 
@@ -15,8 +14,6 @@ def draw_shown(
     picture: Picture,
     selection: Selection,
     *,
-    options: Mapping[str, Any],
-    layout: str,
     rows: Sequence[Mapping[str, Any]],
     **more: Any,  # noqa: ANN401 - as of `explorer.snapshot.draw`
 ) -> bytes:
@@ -28,14 +25,11 @@ def draw_shown(
         The case.
     selection
         What of it is shown.
-    options
-        How; see `Options`.
-    layout
-        One of the viewer's; the grid stands for ``"3d"``, which only a browser draws.
     rows
         The list of structures, with ``name`` and ``volume_ml``.
     more
-        Size, title and the like, as of `explorer.snapshot.draw`.
+        As of `explorer.snapshot.draw`: options, size, and whatever differs from what the selection has.
+        The grid stands for the layout ``"3d"``, which only a browser draws.
 
     Returns
     -------
@@ -44,21 +38,31 @@ def draw_shown(
     """
     from explorer.snapshot import draw
 
+    given: dict[str, Any] = {
+        "point": selection.point,
+        "structures": selection.structures,
+        "layout": selection.layout,
+        "window": selection.window,
+        "colors": dict(selection.colors),
+        "opacities": dict(selection.opacities),
+        **more,
+    }
+    given["layout"] = "grid" if given["layout"] == "3d" else given["layout"]
     return draw(
         picture,
         masks=picture.labels,
         other=picture.other,
-        point=selection.point,
-        structures=selection.structures,
-        options=Options.of(options),
-        layout="grid" if layout == "3d" else layout,
-        window=selection.window,
-        colors=dict(selection.colors),
-        opacities=dict(selection.opacities),
+        names=(picture.mask_set, picture.compare),
         volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
-        notes=missing(picture),
-        **more,
+        notes=[*_whose(picture), *missing(picture)],
+        **given,
     )
+
+
+def _whose(picture: Picture) -> list[str]:
+    """Name the mask set where it is not the one that a reader takes it for."""
+    named = picture.labels is not None and picture.other is None and picture.mask_set != "reference"
+    return [f"Masks: {picture.mask_set}"] if named else []
 
 
 def missing(picture: Picture) -> list[str]:

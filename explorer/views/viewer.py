@@ -17,7 +17,7 @@ from explorer.views import space
 from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
 from explorer.views.opening import Opener, Shelf
-from explorer.views.options import checked_options
+from explorer.views.options import Options, checked_options
 from explorer.views.overlay import PLANES, Overlay
 from explorer.views.pages import facts_of, masks_of, page
 from explorer.views.picture import Picture
@@ -25,7 +25,7 @@ from explorer.views.planning import Planner
 from explorer.views.reading import Step
 from explorer.views.slices import check_request, cut_slices, first_slices
 from explorer.views.states import problems_text, scene_key, scene_state
-from explorer.views.view import STATIC, Answer, Message, OutdatedError, View, bounded, kernel_loop
+from explorer.views.view import STATIC, Answer, Message, OutdatedError, View, kernel_loop
 
 MEMORY_BYTES = 1_000_000_000
 """Memory for cases that were open before or are read ahead; the open one may need more."""
@@ -146,6 +146,8 @@ class Viewer(View):
     ) -> bytes:
         """Draw what is shown, without a browser, once all of the open case is read.
 
+        Zoom and measurements are a page's own: a picture that is copied there has them.
+
         Parameters
         ----------
         path
@@ -177,12 +179,13 @@ class Viewer(View):
             There is no such layout or plane.
         """
         self._opener.finish()
+        layout = layout or self.selection.layout
         png = self._draw(width=width, height=height, layout=layout, plane=plane, legend=legend, scale=scale)
         if path is not None:
             Path(path).write_bytes(png)
         return png
 
-    def _draw(self, *, layout: str | None, **options: Any) -> bytes:  # noqa: ANN401 - as of `snapshot`
+    def _draw(self, **asked: Any) -> bytes:  # noqa: ANN401 - as of `explorer.snapshot.draw`
         if self._picture is None:
             if self._failure:
                 raise VolumeError(f"There is no picture of {self.selection.case!r}. {self._failure}")
@@ -190,11 +193,9 @@ class Viewer(View):
         return draw_shown(
             self._picture,
             self.selection,
-            options=self.options,
-            layout=layout or self.selection.layout,
             rows=self.labels.get("structures", ()),
             title=str(self.scene["case"]),
-            **options,
+            **{"options": Options.of(self.options), **asked},
         )
 
     def close(self) -> None:
@@ -242,16 +243,10 @@ class Viewer(View):
         return self._picture
 
     def _snapshot(self, message: Message) -> Answer:
+        from explorer.views.copying import asked_for
+
         self._asked(message)
-        png = self._draw(
-            width=round(bounded(message, "width", 64, 4096, 1200)),
-            height=round(bounded(message, "height", 64, 4096, 900)),
-            layout=text(message.get("layout", ""), "layout") or None,
-            plane=text(message.get("plane", "axial"), "plane"),
-            legend=message.get("legend") is not False,
-            scale=bounded(message, "scale", 0.5, 4, 1),
-        )
-        return {"type": "image/png"}, [png]
+        return {"type": "image/png"}, [self._draw(**asked_for(message, self.selection.layout))]
 
     def _masks_asked(self, message: Message) -> tuple[Overlay, str]:
         """Return the masks that a message is about, and the case they are of."""

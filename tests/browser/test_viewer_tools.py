@@ -244,9 +244,8 @@ def test_a_right_drag_changes_the_window_and_tells_python_at_its_end(stub: Calla
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
 
-@pytest.mark.parametrize("allowed", [True, False])
-def test_the_picture_goes_to_the_clipboard_or_into_a_file(stub: Callable[..., Stub], allowed: bool):
-    widget = shown(stub)
+def copy_to(widget: Stub, allowed: bool = True) -> None:
+    """Give the page a clipboard that it may use, or not."""
     widget.page.evaluate(
         """(allowed) => { window.ClipboardItem = class { constructor(parts) { this.parts = parts; } };
           Object.defineProperty(navigator, 'clipboard', {configurable: true, value: {write: async ([item]) => {
@@ -255,6 +254,12 @@ def test_the_picture_goes_to_the_clipboard_or_into_a_file(stub: Callable[..., St
           HTMLAnchorElement.prototype.click = function () { window.downloaded = this.download; }; }""",
         allowed,
     )
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_picture_goes_to_the_clipboard_or_into_a_file(stub: Callable[..., Stub], allowed: bool):
+    widget = shown(stub)
+    copy_to(widget, allowed)
     widget.page.focus(".xp-planes")
     widget.page.keyboard.press("p")
     request = widget.wait_sent("snapshot")[0]
@@ -269,6 +274,115 @@ def test_the_picture_goes_to_the_clipboard_or_into_a_file(stub: Callable[..., St
     widget.page.click("[title^='Copy picture']")
     widget.reply(widget.wait_sent("snapshot", 2)[1], ok=False, error="No picture of this.")
     expect(toast).to_have_text("No picture of this.")
+
+
+def test_what_is_copied_is_what_was_seen_as_the_key_went_down(stub: Callable[..., Stub]):
+    """Though the kernel has heard of none of it: changes go to it a little later, and by another way."""
+    widget = shown(stub, layout_name="axial", structures=["left_thing"], colors=[["left_thing", "#00ff00"]])
+    copy_to(widget)
+    x, y = spot(widget, "axial", (30, 20, 9))
+    widget.page.mouse.move(x, y)
+    widget.page.keyboard.down("Control")
+    widget.page.mouse.wheel(0, -200)
+    widget.page.keyboard.up("Control")
+    widget.page.mouse.down(button="middle")
+    widget.page.mouse.move(x + 31, y - 12)
+    widget.page.mouse.up(button="middle")
+    widget.page.keyboard.press("l")
+    widget.page.mouse.click(x + 20, y)
+    widget.page.mouse.click(x - 60, y + 40)
+    widget.page.keyboard.press("Escape")
+    quiet(widget)
+    widget.page.focus(".xp-planes")
+    saved = widget.page.evaluate("window.saved.length")
+    told = widget.page.evaluate(
+        """() => { const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+          ['x', 'PageUp', 'PageDown', 'p'].forEach(press);
+          const told = window.saved.length;
+          ['r', 'x', 'PageUp'].forEach(press);
+          return told; }"""
+    )
+    assert told == saved
+    (asked,) = widget.sent_of("snapshot")
+    assert (asked["layout"], asked["plane"], asked["first"]) == ("axial", "axial", None)
+    assert (asked["options"]["radiological"], asked["voxel"][2]) == (False, 9)
+    assert (asked["structures"], asked["colors"], asked["window"]) == (
+        ["left_thing"],
+        [["left_thing", "#00ff00"]],
+        [0.0, 255.0],
+    )
+    zoom, factor = asked["zooms"]["axial"], np.exp(200 / 300)
+    box = widget.page.locator(".xp-plane-axial canvas").bounding_box()
+    assert (asked["width"], asked["height"]) == (box["width"], box["height"])
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert zoom["factor"] == pytest.approx(factor)
+    assert (zoom["panX"], zoom["panY"]) == pytest.approx(
+        ((x - middle[0]) * (1 - factor) + 31, (y - middle[1]) * (1 - factor) - 12), abs=1
+    )
+    ((mark),) = asked["measurements"]
+    assert (mark["tool"], mark["plane"], mark["index"]) == ("distance", "axial", 9)
+    scale = factor * min((box["width"] - 20) / 40, (box["height"] - 20) / 30)
+    for point, (px, py) in zip(mark["points"], ((x + 20, y), (x - 60, y + 40)), strict=True):
+        u = 19.5 - (px - middle[0] - zoom["panX"]) / scale
+        v = 14.5 - (py - middle[1] - zoom["panY"]) / scale
+        assert point == pytest.approx([u, v, 9], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        ("3d", "3D cannot be copied: the three planes were copied instead."),
+        ("grid", "In place of 3D it has the list of structures."),
+        ("axial", ""),
+    ],
+)
+@pytest.mark.parametrize("allowed", [True, False])
+def test_it_is_said_what_a_copy_has_in_place_of_3d(
+    stub: Callable[..., Stub], layout: str, words: str, allowed: bool
+):
+    widget = shown(stub, layout_name=layout)
+    copy_to(widget, allowed)
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("p")
+    (asked,) = widget.wait_sent("snapshot")
+    assert asked["layout"] == layout
+    widget.reply(asked, [PNG])
+    done = (
+        "The picture is in the clipboard."
+        if allowed
+        else "The clipboard is closed to this page: the picture was saved as c1.png."
+    )
+    expect(widget.page.locator(".xp-toast")).to_have_text(f"{done} {words}".strip())
+
+
+def test_a_case_that_is_not_open_yet_is_not_copied_in_silence(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    copy_to(widget)
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("p")
+    widget.reply(
+        widget.wait_sent("snapshot")[0], ok=False, outdated=True, error="This case is no longer open."
+    )
+    expect(widget.page.locator(".xp-toast")).to_have_text("c1 is still being opened: copy it once it is.")
+
+
+def test_a_copied_sheet_begins_with_the_slice_that_is_seen_first(stub: Callable[..., Stub]):
+    """Of 20 slices of 40 x 30 mm there is room for each third; the wheel shows those between."""
+    widget = shown(stub, layout_name="mosaic", size=(900, 560))
+    copy_to(widget)
+    title = widget.page.inner_text(".xp-mosaic .xp-tl")
+    assert "every 3rd of 20" in title
+    canvas = widget.page.locator(".xp-mosaic canvas").bounding_box()
+    widget.page.focus(".xp-planes")
+    seen = []
+    for turns in (0, 1):
+        widget.page.mouse.move(canvas["x"] + 20, canvas["y"] + 20)
+        for _ in range(turns):
+            widget.page.mouse.wheel(0, -100)
+        quiet(widget)
+        widget.page.keyboard.press("p")
+        seen.append(widget.wait_sent("snapshot", turns + 1)[-1]["first"])
+    assert seen == [0, 1]
 
 
 def test_help_closes_by_escape_and_by_a_click_elsewhere(stub: Callable[..., Stub]):

@@ -22,17 +22,23 @@ GREEN = (0, 255, 0)
 KINDS = [
     *(("RAS", 0), ("LPS", 0), ("LIP", 0), ("PIL", 0), ("PSR", 0), ("ASL", 0), ("SRA", 0), ("IPR", 0)),
     *(("RAS", 20), ("PIL", 20), ("ASL", 20)),
+    *(("RAS", "sheared"), ("PIL", "sheared"), ("ASL", "sheared")),
 ]
+"""Orientations, and by how many degrees the axes are tilted."""
 
 
-def affine_of(orientation: str, tilt: float) -> np.ndarray:
+def affine_of(orientation: str, tilt: float | str) -> np.ndarray:
     """Voxels of 4 x 2.5 x 1.5 mm, tilted about an axis that is none of the image's."""
     affine = np.zeros((4, 4))
     for axis, (world, sign) in enumerate(nib.orientations.axcodes2ornt(tuple(orientation))):
         affine[int(world), axis] = sign * SPACING[axis]
-    angle, about = np.radians(tilt), np.array([2.0, 1.0, -1.0]) / np.sqrt(6)
-    cross = np.cross(np.eye(3), about)
-    affine[:3] = (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross) @ affine[:3]
+    if tilt == "sheared":
+        turn = np.array([[1, 0.35, 0], [0, 1, -0.2], [0, 0, 1]])
+    else:
+        angle, about = np.radians(tilt), np.array([2.0, 1.0, -1.0]) / np.sqrt(6)
+        cross = np.cross(np.eye(3), about)
+        turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    affine[:3] = turn @ affine[:3]
     affine[:, 3] = 20, -35, 50, 1
     return affine
 
@@ -80,7 +86,7 @@ class Truth:
 
 @pytest.fixture
 def case(write: Callable[..., Path]) -> Callable[..., tuple[Viewer, Truth]]:
-    def make(orientation: str = "RAS", tilt: float = 0) -> tuple[Viewer, Truth]:
+    def make(orientation: str = "RAS", tilt: float | str = 0) -> tuple[Viewer, Truth]:
         rng = np.random.default_rng(7)
         values = rng.integers(0, 256, SHAPE).astype(np.int16)
         mask = (rng.random(SHAPE) < 0.3).astype(np.uint8)
@@ -122,9 +128,10 @@ def inner(
 
 @pytest.mark.parametrize("radiological", [True, False])
 @pytest.mark.parametrize(("orientation", "tilt"), KINDS)
-def test_each_voxel_is_where_nibabel_has_it(case, orientation: str, tilt: float, radiological: bool):
+def test_each_voxel_is_where_nibabel_has_it(case, orientation: str, tilt: float | str, radiological: bool):
     """Greys, nearest and smooth, and structures; a point within half a voxel of a slice shows that slice."""
     view, truth = case(orientation, tilt)
+    assert view._picture.grid.orthogonal == (tilt != "sheared")
     for plane, (_, _, along) in AXES.items():
         count = truth.values.shape[along]
         for n, cut in enumerate((0, count // 2, count - 1)):
@@ -227,9 +234,11 @@ def test_a_mosaic_goes_from_low_to_high_in_rows(case, plane: str, monkeypatch: p
     assert (shown[0], shown[-1]) == (1, truth.values.shape[along])
 
 
-@pytest.mark.parametrize(("orientation", "tilt"), [("RAS", 0), ("PIL", 0), ("ASL", 20)])
+@pytest.mark.parametrize(
+    ("orientation", "tilt"), [("RAS", 0), ("PIL", 0), ("ASL", 20), ("RAS", "sheared"), ("PIL", "sheared")]
+)
 def test_captions_and_letters_are_those_of_the_world(
-    case, orientation: str, tilt: float, monkeypatch: pytest.MonkeyPatch
+    case, orientation: str, tilt: float | str, monkeypatch: pytest.MonkeyPatch
 ):
     view, truth = case(orientation, tilt)
     voxel = np.array([2.0, 5.0, 4.0])
@@ -263,7 +272,7 @@ def test_the_crosshair_crosses_the_voxel_of_the_point(case, radiological: bool):
 
 @pytest.mark.parametrize(("orientation", "tilt"), KINDS[:8])
 def test_letters_are_written_at_the_side_that_they_name(
-    case, orientation: str, tilt: float, monkeypatch: pytest.MonkeyPatch
+    case, orientation: str, tilt: float | str, monkeypatch: pytest.MonkeyPatch
 ):
     """Of all that is written, the single letters, by the edge that they are nearest to."""
     view, _ = case(orientation, tilt)

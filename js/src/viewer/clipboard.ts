@@ -1,5 +1,41 @@
 // A picture for a slide: made by the kernel, so that it is the one a script makes.
+import type { AnyModel } from "@anywidget/types";
 import type { Kernel } from "../shared/kernel";
+import { AXES } from "./geometry";
+import type { Measures } from "./measure";
+import { PLANES, type Layout, type ModelState, type Scene } from "./scene";
+import type { Stage } from "./stage";
+import { indexOf, type View } from "./state";
+
+/** What the picture has in the place of 3D, which only a browser draws. */
+export const INSTEAD: Partial<Record<Layout, string>> = {
+  "3d": "3D cannot be copied: the three planes were copied instead.",
+  grid: "In place of 3D it has the list of structures.",
+};
+
+/**
+ * All that is seen. What the model has is not enough: it is on its way for a while, and waits for
+ * a busy kernel, which a message does not.
+ */
+export function seen(model: AnyModel<ModelState>, scene: Scene, view: View, stage: Stage, measures: Measures): Record<string, unknown> {
+  const layout = model.get("layout_name");
+  return structuredClone({
+    scene: scene.key,
+    layout,
+    plane: view.active,
+    width: stage.el.clientWidth,
+    height: stage.el.clientHeight,
+    voxel: view.voxel,
+    window: view.window,
+    options: view.options,
+    structures: model.get("structures"),
+    colors: model.get("colors"),
+    opacities: model.get("opacities"),
+    zooms: Object.fromEntries([...stage.tiles].map(([plane, { zoom }]) => [plane, zoom])),
+    measurements: PLANES.flatMap((plane) => measures.on(scene, plane, indexOf(view, plane))),
+    first: layout === "mosaic" ? stage.mosaic.voxelAt(0, 0)?.[AXES[view.active][2]] : null,
+  });
+}
 
 async function picture(kernel: Kernel, fields: Record<string, unknown>): Promise<Blob> {
   const { buffers } = await kernel.ask("snapshot", fields);
