@@ -31,8 +31,10 @@ export const freshView = (): View => ({
 
 export const indexOf = (view: View, plane: Plane): number => Math.round(view.voxel[AXES[plane][2]]!);
 
+/** Values may be as small as a diffusion coefficient in m²/s: what is too narrow is so beside them. */
 export function setWindow(view: View, low: number, high: number): void {
-  view.window = [low, Math.max(high, low + Number.EPSILON * Math.abs(low) + 1e-6)];
+  const least = 1e-9 * Math.max(Math.abs(low), Math.abs(high)) || 1e-6;
+  view.window = [low, Math.max(high, low + least)];
   if (view.scene) view.grey = greyTable(view.scene, view.window);
 }
 

@@ -143,7 +143,7 @@ export function tile(plane: Plane): Tile {
   const caption = (frame: Frame, p: Placement, width: number): void => {
     const { scene } = frame;
     const index = Math.round(frame.voxel[w]!);
-    const mm = millimetres(toWorld(scene, frame.voxel)[w]!);
+    const mm = millimetres(toWorld(scene, frame.voxel.map(Math.round) as Vec3)[w]!);
     const from = [scene, index, mm, width, p.pixelsPerMm, p.stepX];
     if (same(from, captioned)) return;
     captioned = from;
