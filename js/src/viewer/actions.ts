@@ -7,7 +7,7 @@ import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
 import type { Commands } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
-import { isPresent, PAINTS, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { hasFills, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
 import { ownColors, ownOpacities, setWindow, type View } from "./state";
 import { sliceOf, whereabouts } from "./where";
@@ -42,6 +42,9 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   sliceBy(plane: Plane, by: number): void;
   sliceTo(plane: Plane, index: number): void;
   maximise(layout: Layout): void;
+  addPoint(plane: Plane, voxel: Vec3): void;
+  /** Choose the plane of the mosaic. */
+  sheet(plane: Plane): void;
   dragWindow(low: number, high: number): void;
   keepWindow(): void;
   help(): void;
@@ -168,6 +171,17 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     }).catch(fail);
   };
 
+  const addPoint = (plane: Plane, voxel: Vec3): void => {
+    if (view.scene) measures.add(view.scene, plane, voxel);
+    say();
+    redraw();
+  };
+  const sheet = (plane: Plane): void => {
+    view.active = plane;
+    say();
+    redraw();
+  };
+
   return {
     moveTo(voxel) {
       gone = "";
@@ -201,7 +215,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       else stage.notice("Go to a structure first: click it, or press .");
     },
 
-    layout: (name) => save("layout_name", name),
+    layout(name) {
+      const isAgain = name === "mosaic" && model.get("layout_name") === name;
+      if (isAgain) sheet(PLANES[(PLANES.indexOf(view.active) + 1) % PLANES.length]!);
+      else save("layout_name", name);
+    },
+    sheet,
     maximise: (layout) => save("layout_name", model.get("layout_name") === "grid" ? layout : "grid"),
     options,
     toggle: (name) => options({ [name]: !view.options[name] }),

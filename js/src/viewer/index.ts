@@ -249,8 +249,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     },
   };
   for (const [plane, t] of planes.tiles) bindPointer(plane, t, pointed);
-  bindMosaic(planes.mosaic.canvas, planes.mosaic.voxelAt, {
-    focus: pointed.focus,
+  bindMosaic(planes.mosaic, {
+    ...pointed,
+    sheet: act.sheet,
     shift(by) {
       planes.mosaic.shift(by);
       redraw();
@@ -259,7 +260,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       act.moveTo(voxel);
       act.layout(view.active);
     },
-    hover: (voxel, x, y) => hover(view.active, voxel, x, y),
+    at: (voxel, x, y) => hover(view.active, voxel, x, y),
   });
 
   // ---- life ----------------------------------------------------------------------------------
