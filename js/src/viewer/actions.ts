@@ -14,6 +14,7 @@ import { sliceOf, whereabouts } from "./where";
 
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
+const PAN_PIXELS = 40;
 /** Presets that are kept from case to case, and mean each one's own values. */
 const KEPT: ReadonlySet<Preset> = new Set(["2-98", "0.5-99.5", "full"]);
 
@@ -104,6 +105,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     if (!view.scene) return;
     view.voxel = clampVoxel(view.scene, next);
     moved = true;
+    if (measures.tool) measures.preview(view.active, view.voxel);
     if (!telling) telling = window.setTimeout(tellPoint, POINT_DELAY_MS);
     say();
     redraw();
@@ -272,9 +274,28 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       saveSoon("opacities", [...own]);
     },
 
+    zoom(by) {
+      stage.seen(view.active)?.zoomAt(view.voxel, by);
+      redraw();
+    },
+    pan(right, up) {
+      const zoom = stage.seen(view.active)?.zoom;
+      if (!zoom) return;
+      zoom.panX += right * PAN_PIXELS;
+      zoom.panY -= up * PAN_PIXELS;
+      redraw();
+    },
+
     tool(name) {
       measures.take(name);
       redraw();
+    },
+    addPoint,
+    mark() {
+      const { active, voxel } = view;
+      if (!measures.tool) return;
+      if (!stage.seen(active)) return stage.notice("Points are set in a plane: press 1, 2, 3 or 4.");
+      addPoint(active, voxel.map((x, axis) => (axis === AXES[active][2] ? Math.round(x) : x)) as Vec3);
     },
     removeMeasurement() {
       if (view.scene && measures.removeLast(view.scene)) say();

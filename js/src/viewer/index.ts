@@ -238,11 +238,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     redraw,
     hover,
     measuring: () => drawn.tool !== null,
-    addPoint(plane, voxel) {
-      if (view.scene) drawn.add(view.scene, plane, voxel);
-      say();
-      redraw();
-    },
+    addPoint: act.addPoint,
     previewPoint(plane, voxel) {
       drawn.preview(plane, voxel);
       redraw();
@@ -267,7 +263,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const fold = h("button", { class: "xp-btn xp-panel-toggle", "aria-expanded": "false" }, "Structures");
   fold.addEventListener("click", () => fold.setAttribute("aria-expanded", String(el.classList.toggle("xp-panel-open"))));
   const left = h("div", { class: "xp-stage" }, planes.el, planes.legend, told.line, told.heard, controls.el);
-  bindKeys(left, act);
+  bindKeys(left, side.el, act);
   el.append(left, side.el, fold);
   const disposeError = errorLine(el, model);
   const silent = h("div", { class: "xp-silent", role: "alert" });

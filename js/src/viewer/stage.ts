@@ -19,6 +19,8 @@ export interface Stage {
   tiles: ReadonlyMap<Plane, Tile>;
   mosaic: Mosaic;
   setLayout(layout: Layout): void;
+  /** The tile of a plane, if it is seen. */
+  seen(plane: Plane): Tile | undefined;
   draw(): void;
   /** A new case: its geometry may be another one. */
   open(before: Scene | null): void;
@@ -105,15 +107,16 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       el.dataset["layout"] = next;
       sizes.clear();
     },
+    seen: (plane) => (layout === "grid" || layout === plane ? tiles.get(plane) : undefined),
     draw() {
       const { scene, look } = view;
       if (!scene || !sizeOf(el)[0]) return;
       const inSpace = layout === "grid" || layout === "3d";
       for (const [plane, t] of tiles) {
-        const seen = layout === "grid" || layout === plane;
-        if (seen || inSpace) slices.want(plane, indexOf(view, plane));
+        const isSeen = this.seen(plane) !== undefined;
+        if (isSeen || inSpace) slices.want(plane, indexOf(view, plane));
         else slices.unwant(plane);
-        if (seen) t.draw(frameOf(plane), ...sizeOf(t.el));
+        if (isSeen) t.draw(frameOf(plane), ...sizeOf(t.el));
       }
       requestIdle(ahead);
       if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });
