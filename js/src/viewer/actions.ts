@@ -52,6 +52,8 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   /** The preset that the window came from, and the structure that the next one may mean. */
   readonly windowed: Preset;
   readonly target: string;
+  /** The structure that the window is on, or "". */
+  readonly windowedOn: string;
   /** The window came from elsewhere. */
   forgetPreset(): void;
   /** Apply the chosen preset to the case that is seen, and ask for it where the kernel has that open. */
@@ -71,6 +73,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   let sent: Vec3 | null = null;
   let moved = false;
   let windowed: Preset = "1-99";
+  /** For a window on a structure: whose, and of which case. */
+  let on = { case: "", structure: "" };
   let gone = "";
   /** What presets mean for the cases that were seen, and the one that is asked for. */
   const windows = new Map<string, [number, number]>();
@@ -125,10 +129,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     view.labels?.structures.some((row) => row.name === gone && isPresent(row))
       ? gone
       : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
-  const windowKey = (scene: Scene, name: Preset): string => `${scene.content || scene.key} ${name}`;
-  const take = (name: Preset, low: number, high: number): void => {
+  const files = (scene: Scene): string => scene.content || scene.key;
+  const windowKey = (scene: Scene, name: Preset, structure = ""): string => `${files(scene)} ${name} ${structure}`;
+  const take = (name: Preset, low: number, high: number, structure = ""): void => {
     save("window", [low, high]);
     windowed = name;
+    on = { case: view.scene ? files(view.scene) : "", structure };
     redraw();
   };
   const preset = (name: Preset): void => {
@@ -142,13 +148,13 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       redraw();
       return;
     }
-    const structure = name === "structure" ? { structure: target() } : {};
-    const key = windowKey(scene, name);
+    const structure = name === "structure" ? target() : "";
+    const key = windowKey(scene, name, structure);
     wanted = key;
-    kernel.ask("window", { scene: scene.key, preset: name, ...structure }).then(({ content: { low, high } }) => {
+    kernel.ask("window", { scene: scene.key, preset: name, ...(structure && { structure, layer: layerOf(structure) }) }).then(({ content: { low, high } }) => {
       if (typeof low !== "number" || typeof high !== "number") throw new Error("The kernel knows no such window.");
       if (KEPT.has(name)) windows.set(key, [low, high]);
-      if (view.scene?.key === scene.key && wanted === key) take(name, low, high);
+      if (view.scene?.key === scene.key && wanted === key) take(name, low, high, structure);
     }).catch((error: Error) => {
       if (view.scene?.key === scene.key) fail(error);
     }).finally(() => {
@@ -320,6 +326,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     get target() {
       return target();
     },
+    get windowedOn() {
+      return windowed === "structure" ? on.structure : "";
+    },
     forgetPreset() {
       windowed = "custom";
       wanted = "";
@@ -327,6 +336,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     renewPreset(isOpen) {
       const { scene } = view;
       const name = windowed;
+      // The structure may lie elsewhere, or be bright, in another case.
+      if (scene && name === "structure" && on.case !== files(scene)) windowed = "custom";
       if (!scene || !KEPT.has(name)) return;
       const key = windowKey(scene, name);
       const known = windows.get(key);

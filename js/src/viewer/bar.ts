@@ -27,6 +27,8 @@ export interface BarState {
   preset: Preset;
   /** The structure that "on structure" means, or "". */
   structure: string;
+  /** The structure that the window is on, or "". */
+  windowedOn: string;
   layout: Layout;
   options: Options;
   tool: Tool | null;
@@ -53,6 +55,9 @@ const LAYOUTS: [Layout, string, number, string][] = [
 const PRESETS: [Preset, string][] = [
   ["1-99", "1–99 %"], ["2-98", "2–98 %"], ["0.5-99.5", "0.5–99.5 %"], ["full", "Full range"], ["structure", "On structure"], ["custom", "Custom"],
 ];
+/** A window on a structure that another choice of "on structure" would no longer mean. */
+const HELD = "held";
+const OPACITY = "Opacity of structures";
 const PAINT_NAMES: Record<Paint, string> = { fill: "Fill", outline: "Outline", both: "Both" };
 
 type Choice = readonly [value: string, text: string];
@@ -118,7 +123,7 @@ export function bar(actions: BarActions): Bar {
     el.addEventListener("input", () => act(Number(el.value)));
     return el;
   };
-  const opacity = slide("Opacity of structures", 0, 1, 0.05, (value) => actions.options({ opacity: value }));
+  const opacity = slide(OPACITY, 0, 1, 0.05, (value) => actions.options({ opacity: value }));
   const width = slide("Width of outlines", 0.5, 5, 0.5, (value) => actions.options({ width: value }));
 
   const masks = choose("Masks shown", [], (value) => actions.masks(value, compare.value));
@@ -169,10 +174,15 @@ export function bar(actions: BarActions): Bar {
       window_ = state.window;
       fill();
       for (const el of [low, high, presets]) el.disabled = !window_;
-      fillChoices(presets, PRESETS
-        .filter(([name]) => (name !== "custom" || state.preset === "custom") && (name !== "structure" || state.structure !== ""))
-        .map(([name, text]) => [name, name === "structure" ? `On ${state.structure.replaceAll("_", " ").slice(0, 40)}` : text]));
-      presets.value = state.preset;
+      const onto = (structure: string): string => `On ${structure.replaceAll("_", " ").slice(0, 40)}`;
+      const isHeld = state.windowedOn !== "" && state.windowedOn !== state.structure;
+      fillChoices(presets, [
+        ...PRESETS
+          .filter(([name]) => (name !== "custom" || state.preset === "custom") && (name !== "structure" || state.structure !== ""))
+          .map(([name, text]) => [name, name === "structure" ? onto(state.structure) : text] as const),
+        ...(isHeld ? [[HELD, onto(state.windowedOn)] as const] : []),
+      ]);
+      presets.value = isHeld ? HELD : state.preset;
       LAYOUTS.forEach(([name], i) => press(layouts[i]!, name === state.layout));
       press(overlay, options.overlay);
       press(difference, options.difference);

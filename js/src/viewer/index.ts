@@ -78,6 +78,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       window: view.scene && view.window,
       preset: act.windowed,
       structure: act.target,
+      windowedOn: act.windowedOn,
       layout: model.get("layout_name"),
       options: view.options,
       tool: drawn.tool,
