@@ -141,7 +141,9 @@ def test_it_has_a_scale_and_tells_where_its_slices_are(stub: Callable[..., Stub]
     widget.page.evaluate(TEXTS)
     widget.set("window", [0.0, 300.0])
     quiet(widget)
-    step = int(re.search(r"every (\d+)", widget.page.inner_text(".xp-mosaic .xp-tl"))[1])
+    title = widget.page.inner_text(".xp-mosaic .xp-tl")
+    step = int(re.search(r"every (\d+)", title)[1])
+    assert title.endswith(f", {5 * step:.1f} mm apart")
     written = widget.page.evaluate("window.written")
     numbers = [int(text.split()[0]) for text in written]
     assert set(np.diff(numbers)) == {step}

@@ -36,8 +36,8 @@ export interface Mosaic {
 const MOST = 64;
 const CELL_PIXELS = 190;
 const MARGIN = 2;
-/** A cell that is as wide has room for millimetres. */
-const CAPTION_PIXELS = 130;
+/** A cell that is as wide and high has room for millimetres. */
+const CAPTION_PIXELS = [130, 90] as const;
 
 interface Arrangement {
   columns: number;
@@ -101,7 +101,8 @@ export function mosaic(slices: Slices): Mosaic {
   const caption = (f: NonNullable<typeof now>, index: number): string => {
     const w = AXES[f.plane][2];
     const at = f.voxel.map((x, axis) => (axis === w ? index : Math.round(x))) as Vec3;
-    return f.cellWidth < CAPTION_PIXELS ? String(index + 1) : `${index + 1} · ${millimetres(toWorld(f.scene, at)[w]!)} mm`;
+    const fits = f.cellWidth >= CAPTION_PIXELS[0] && f.cellHeight >= CAPTION_PIXELS[1];
+    return fits ? `${index + 1} · ${millimetres(toWorld(f.scene, at)[w]!)} mm` : String(index + 1);
   };
 
   const drawCell = (context: CanvasRenderingContext2D, f: NonNullable<typeof now>, k: number, scale: number): void => {
@@ -180,7 +181,7 @@ export function mosaic(slices: Slices): Mosaic {
       const context = canvas.getContext("2d")!;
       for (let k = 0; k < count; k++) drawCell(context, now, k, scale);
       const what = step === 1 ? `all ${scene.shape[w]} slices` : `every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"} of ${scene.shape[w]} slices`;
-      put(title, `${TITLES[plane]} · ${scene.case} · ${what}`);
+      put(title, `${TITLES[plane]} · ${scene.case} · ${what}, ${millimetres(step * scene.spacing[w]!)} mm apart`);
       canvas.setAttribute("aria-label", `Mosaic: ${title.textContent}`);
       const { pixelsPerMm } = placed(now);
       const { mm, label } = scaleBar(now.cellWidth, pixelsPerMm);
