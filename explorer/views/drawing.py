@@ -1,6 +1,7 @@
 """The picture that a viewer shows, drawn without a browser."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from explorer.selection import Selection
@@ -44,13 +45,20 @@ def draw_shown(
     """
     from explorer.snapshot import draw
 
+    chosen = Options.of(options)
+    masks, other = picture.labels, picture.other
+    if masks is not None and other is not None:
+        if chosen.paint == "both":
+            chosen = replace(chosen, paint="fill")  # the outlines are those of the other set
+        if masks.mask_set == "reference" and not chosen.difference:
+            masks, other = other, masks  # what the reference is held against is filled
     return draw(
         picture,
-        masks=picture.labels,
-        other=picture.other,
+        masks=masks,
+        other=other,
         point=selection.point,
         structures=selection.structures,
-        options=Options.of(options),
+        options=chosen,
         layout="grid" if layout == "3d" else layout,
         window=selection.window,
         colors=dict(selection.colors),

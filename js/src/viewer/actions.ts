@@ -10,7 +10,7 @@ import type { PanelActions } from "./panel";
 import { hasFills, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
 import { ownColors, ownOpacities, setWindow, type View } from "./state";
-import { sliceOf, whereabouts } from "./where";
+import { sliceOf, whereabouts, type MaskLayer } from "./where";
 
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
@@ -79,8 +79,6 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   /** What presets mean for the cases that were seen, and the one that is asked for. */
   const windows = new Map<string, [number, number]>();
   let wanted = "";
-  /** Whether outlines gave way to those of a compared set. */
-  let outlined = false;
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -123,7 +121,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   const sliceBy = (plane: Plane, by: number): void => sliceTo(plane, Math.round(view.voxel[AXES[plane][2]]!) + by);
 
   const options = (change: Partial<Options>): void => saveSoon("options", { ...view.options, ...change });
+  const isComparing = (): boolean => Boolean(model.get("compare"));
   const nameAt = (row: number | undefined): string => view.labels?.structures[row ?? -1]?.name ?? "";
+  /** Which of the two sets of masks tells of a structure. */
+  const layerOf = (name: string): MaskLayer =>
+    view.labels?.structures.find((row) => row.name === name)?.only === undefined ? "labels" : "other";
   /** The structure that was gone to, until the crosshair is put elsewhere, or else the one that it is in. */
   const target = (): string =>
     view.labels?.structures.some((row) => row.name === gone && isPresent(row))
@@ -163,10 +165,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     });
   };
   const go: PanelActions["go"] = (name, goal) => {
-    const { scene, labels, active } = view;
-    if (!scene || !labels) return;
+    const { scene, active } = view;
+    const layer = layerOf(name);
+    const masks = view[layer];
+    if (!scene || !masks) return;
     gone = name;
-    locate(labels, name).then((where) => {
+    locate(layer, masks, name).then((where) => {
       if (view.scene?.key !== scene.key) return;
       if (goal === "centre") return moveTo(where.centre);
       const w = AXES[active][2];
@@ -232,8 +236,14 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     maximise: (layout) => save("layout_name", model.get("layout_name") === "grid" ? layout : "grid"),
     options,
     toggle: (name) => options({ [name]: !view.options[name] }),
-    cyclePaint: () => options({ paint: PAINTS[(PAINTS.indexOf(view.options.paint) + 1) % PAINTS.length]! }),
-    fade: (by) => options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 }),
+    cyclePaint() {
+      const paints = paintsOf(isComparing());
+      options({ paint: paints[(paints.indexOf(paintOf(view.options, isComparing())) + 1) % paints.length]! });
+    },
+    fade(by) {
+      if (!hasFills(view.options, isComparing())) stage.notice("Only outlines are drawn, and opacity is of fills: O adds them.");
+      else options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 });
+    },
     reset() {
       stage.resetZoom();
       preset("1-99");
@@ -250,14 +260,6 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     keepWindow: () => save("window", view.window),
     masks(shown, compared) {
-      // Two sets of outlines would not be told apart: one is a fill, the other an outline.
-      if (compared && !model.get("compare") && view.options.paint === "both") {
-        options({ paint: "fill" });
-        outlined = true;
-      } else if (!compared && outlined) {
-        if (view.options.paint === "fill") options({ paint: "both" });
-        outlined = false;
-      }
       model.set("mask_set", shown);
       save("compare", compared === shown ? "" : compared);
     },

@@ -4,7 +4,7 @@ import { roving } from "../shared/roving";
 import { icon } from "./icons";
 import type { Toggle } from "./keys";
 import type { Tool } from "./measure";
-import { PAINTS, type Layout, type Options, type Paint } from "./scene";
+import { hasFills, paintOf, paintsOf, type Layout, type Options, type Paint } from "./scene";
 
 export type Preset = "1-99" | "2-98" | "0.5-99.5" | "full" | "structure" | "custom";
 
@@ -117,7 +117,7 @@ export function bar(actions: BarActions): Bar {
     return el;
   });
   const overlay = button(icon("structures"), "Structures on or off (S)", () => actions.toggle("overlay"));
-  const paint = choose("How structures are drawn (O)", PAINTS.map((name) => [name, PAINT_NAMES[name]] as const), (value) => actions.options({ paint: value as Paint }));
+  const paint = choose("How structures are drawn (O)", [], (value) => actions.options({ paint: value as Paint }));
   const slide = (label: string, min: number, max: number, step: number, act: (value: number) => void): HTMLInputElement => {
     const el = h("input", { type: "range", min, max, step, class: "xp-range", "aria-label": label, title: label });
     el.addEventListener("input", () => act(Number(el.value)));
@@ -191,8 +191,12 @@ export function bar(actions: BarActions): Bar {
       const chosen = `${state.layout} ${state.tool}`;
       if (chosen !== stopped) for (const group of stops) group.refresh();
       stopped = chosen;
-      paint.value = options.paint;
+      const isComparing = state.compare !== "";
+      fillChoices(paint, paintsOf(isComparing).map((name) => [name, PAINT_NAMES[name]]));
+      paint.value = paintOf(options, isComparing);
       opacity.value = String(options.opacity);
+      opacity.disabled = !hasFills(options, isComparing);
+      opacity.title = opacity.disabled ? "Opacity is of fills, and only outlines are drawn" : `${OPACITY} (A, D)`;
       width.value = String(options.width);
       sets.hidden = state.maskSets.length < 2;
       fillChoices(masks, state.maskSets.map((name) => [name, name.slice(0, 60)]));

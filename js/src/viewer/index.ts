@@ -19,7 +19,7 @@ import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Sce
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
-import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
+import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
 import { put } from "./tile";
 import { visits } from "./visits";
 
@@ -99,7 +99,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const say = (): void => {
     const compare = model.get("compare") ?? "";
     const spot = under && lookUp(view, cuts, under.voxel);
-    if (under) hovered(new Set(spot?.rows));
+    if (under) hovered(new Set([...(spot?.rows ?? []), ...(spot?.otherRows ?? [])]));
     told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
     const found = spot ?? lookUp(view, cuts, view.voxel);
     told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, drawn.listed(view.scene!)) : "");
@@ -154,8 +154,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     view.scene && given && "key" in given && given.key === view.scene.key ? (given as Labels) : null;
   const onLabels = (): void => {
     const page = view.scene && cases.page(view.scene.key);
-    view.labels = ofScene(model.get("labels")) ?? page?.labels ?? null;
-    view.other = view.labels && (ofScene(model.get("other")) ?? page?.other ?? null);
+    const labels = ofScene(model.get("labels")) ?? page?.labels ?? null;
+    view.other = labels && (ofScene(model.get("other")) ?? page?.other ?? null);
+    view.labels = withOther(labels, view.other);
     if (view.scene && view.labels?.complete && !page) {
       cases.remember({ scene: view.scene, labels: view.labels, other: view.other, facts: model.get("facts") });
     }
@@ -182,8 +183,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const onOptions = (): void => {
     view.options = readOptions(model.get("options"));
-    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
     relook();
+    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
   };
   const onLayout = (): void => {
     const layout = model.get("layout_name");
@@ -220,7 +221,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const act = actions({
     model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered,
     step: cases.step,
-    rowsHere: () => lookUp(view, cuts, view.voxel)?.rows ?? [],
+    rowsHere() {
+      const found = lookUp(view, cuts, view.voxel);
+      return found ? [...found.rows, ...found.otherRows] : [];
+    },
     showHelp: help.toggle,
     close: () => help.close() || controls.close(),
   });

@@ -73,15 +73,18 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
   /** Find the borders of the slices that a step or a drag would show, the nearest first, while the page has nothing else to do. */
   const ahead = (idle: IdleDeadline): void => {
     const { scene, look, active, options } = view;
-    if (!scene || !look.labels || !options.overlay || options.paint === "fill") return;
+    const outlined = (["labels", "other"] as const).filter((layer) => look[layer] && (layer !== look.filled || look.paint !== "fill"));
+    if (!scene || !options.overlay || !outlined.length) return;
     const seen = layout === "grid" ? [active, ...PLANES.filter((plane) => plane !== active)] : [active];
     for (let far = 1; far <= BORDERS_AHEAD; far++) {
       for (const plane of seen) {
         const [u, v] = AXES[plane];
         for (const index of [indexOf(view, plane) + far, indexOf(view, plane) - far]) {
-          const ids = slices.labels(plane, index);
-          const found = ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look.labels);
-          if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
+          for (const layer of outlined) {
+            const ids = slices[layer](plane, index);
+            const found = ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look[layer]!);
+            if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
+          }
         }
       }
     }
@@ -91,10 +94,11 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     cancelIdleCallback(idle);
     idle = requestIdleCallback(work);
   };
-  /** The smallest of the hovered structures: it is the one that is hardest to see. */
+  /** The smallest of the hovered structures that have a surface: it is the one that is hardest to see. */
   const smallest = (): number | null => {
     const volume = (row: number): number => view.labels?.structures[row]?.volume_ml ?? 0;
-    return view.hovered.size ? [...view.hovered].reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
+    const solid = [...view.hovered].filter((row) => view.labels?.structures[row]?.only === undefined);
+    return solid.length ? solid.reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
   };
 
   return {
@@ -154,11 +158,16 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     compared(shown, compare) {
       maskSet = shown;
       legend.hidden = !view.other || !compare;
+      if (legend.hidden) return;
       const words: Record<string, string> = { both: "in both", labels: `only ${maskSet}`, other: `only ${compare}`, differ: "different structures" };
+      const key = (looks: string, text: string): HTMLElement => h("span", {}, h("span", { class: looks }), text);
+      const { filled, paint } = view.look;
+      const [under, over] = filled === "labels" ? [maskSet, compare] : [compare, maskSet];
       legend.replaceChildren(
         ...(view.options.difference
           ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]!))
-          : [h("span", {}, h("span", { class: "xp-key-fill" }), maskSet), h("span", {}, h("span", { class: "xp-key-line" }), `${compare}: outline with a dark edge`)]),
+          : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-plain", `${under}: outline`),
+            key("xp-key-line", `${over}: outline with a dark edge`)]),
       );
     },
     dispose() {
