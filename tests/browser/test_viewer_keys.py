@@ -110,6 +110,19 @@ def test_plus_and_minus_zoom_about_the_crosshair_and_arrows_move_the_picture(stu
     assert scale.evaluate(length) == pytest.approx(before, rel=0.01)
 
 
+def test_the_plane_whose_slider_has_the_focus_is_the_one_that_keys_act_on(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    length = "(e) => e.textContent + e.style.getPropertyValue('--xp-length')"
+    scales = [widget.page.locator(f".xp-plane-{plane} .xp-scale") for plane in ("axial", "coronal")]
+    axial, coronal = (scale.evaluate(length) for scale in scales)
+    widget.page.focus(".xp-plane-coronal .xp-slider")
+    press(widget, "+")
+    assert scales[0].evaluate(length) == axial
+    assert scales[1].evaluate(length) != coronal
+    press(widget, "n", "Enter", "ArrowUp", "ArrowDown", "Enter", "Enter")
+    assert re.search(r"angle [\d.]+° \(coronal 15\)", said(widget))
+
+
 def test_a_distance_is_measured_with_the_keys_alone(stub: Callable[..., Stub]):
     widget = shown(stub, spacing=(2.0, 3.0, 5.0))
     press(widget, "Enter")

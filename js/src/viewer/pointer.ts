@@ -125,6 +125,7 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("dblclick", () => on.measuring() || on.maximise(plane));
   tile.maximise.addEventListener("click", () => on.maximise(plane));
+  tile.slider.addEventListener("focus", () => on.activate(plane));
   tile.slider.addEventListener("input", () => {
     on.activate(plane);
     on.sliceTo(plane, Number(tile.slider.value));
