@@ -119,6 +119,25 @@ def test_a_right_drag_changes_the_window_of_all_and_opens_none(stub: Callable[..
     assert widget.get("layout_name") == "mosaic"
 
 
+@pytest.mark.parametrize("size", [(1280, 760), (1500, 760), (900, 600)])
+def test_its_lower_letter_is_clear_of_the_numbers(stub: Callable[..., Stub], size: tuple[int, int]):
+    widget = shown(stub, size=size, spacing=(2.0, 2.0, 5.0))
+    widget.page.evaluate(
+        """() => { window.backs = []; const plain = CanvasRenderingContext2D.prototype.roundRect;
+          CanvasRenderingContext2D.prototype.roundRect = function (x, y, w, h, r) { window.backs.push([x, y, w, h]); return plain.call(this, x, y, w, h, r); }; }"""
+    )
+    widget.set("window", [0.0, 300.0])
+    quiet(widget)
+    left, top = place(widget, 0, 0)
+    letter = widget.page.locator(".xp-mosaic .xp-bottom").bounding_box()
+    backs = widget.page.evaluate("window.backs")
+    assert len(backs) > 5
+    for x, y, width, height in backs:
+        across = letter["x"] < left + x + width and left + x < letter["x"] + letter["width"]
+        along = letter["y"] < top + y + height and top + y < letter["y"] + letter["height"]
+        assert not (across and along)
+
+
 TEXTS = """() => { window.written = []; const plain = CanvasRenderingContext2D.prototype.fillText;
   CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) { window.written.push(text); return plain.call(this, text, ...rest); }; }"""
 

@@ -174,6 +174,8 @@ export function mosaic(slices: Slices): Mosaic {
         laid = key;
         for (const [name, button] of planes) button.setAttribute("aria-pressed", String(name === plane));
         stops.refresh();
+        // At the right border of a cell: at the left is a number.
+        letters[3]!.style.left = `${(Math.ceil(columns / 2) / columns) * 100}%`;
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
         cells = Array.from({ length: count }, () => ({ paint: painter(), cut: null, drawn: [] }));
