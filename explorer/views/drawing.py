@@ -1,9 +1,11 @@
 """The picture that a viewer shows, drawn without a browser."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from explorer.selection import Selection
+from explorer.views.options import Options
 from explorer.views.overlay import Overlay
 from explorer.views.picture import Picture
 
@@ -14,6 +16,7 @@ def draw_shown(
     picture: Picture,
     selection: Selection,
     *,
+    options: Options,
     rows: Sequence[Mapping[str, Any]],
     **more: Any,  # noqa: ANN401 - as of `explorer.snapshot.draw`
 ) -> bytes:
@@ -25,10 +28,12 @@ def draw_shown(
         The case.
     selection
         What of it is shown.
+    options
+        How. Where two sets are shown, the reference is the outline.
     rows
         The list of structures, with ``name`` and ``volume_ml``.
     more
-        As of `explorer.snapshot.draw`: options, size, and whatever differs from what the selection has.
+        As of `explorer.snapshot.draw`: size, and whatever differs from what the selection has.
         The grid stands for the layout ``"3d"``, which only a browser draws.
 
     Returns
@@ -48,11 +53,18 @@ def draw_shown(
         **more,
     }
     given["layout"] = "grid" if given["layout"] == "3d" else given["layout"]
+    masks, other = picture.labels, picture.other
+    if masks is not None and other is not None:
+        if options.paint == "both":
+            options = replace(options, paint="fill")  # the outlines are those of the other set
+        if masks.mask_set == "reference" and not options.difference:
+            masks, other = other, masks  # what the reference is held against is filled
     return draw(
         picture,
-        masks=picture.labels,
-        other=picture.other,
-        names=(picture.mask_set, picture.compare),
+        masks=masks,
+        other=other,
+        names=(masks.mask_set if masks else "", other.mask_set if other else ""),
+        options=options,
         volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
         notes=[*_whose(picture), *missing(picture)],
         **given,

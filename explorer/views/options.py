@@ -18,7 +18,8 @@ class Options:
     radiological
         Whether the patient's right is on the left.
     paint
-        Structures as ``"fill"``, ``"outline"`` or ``"both"``.
+        Structures as ``"fill"``, ``"outline"`` or ``"both"``, which is ``"fill"`` where two mask sets
+        are compared: the outlines are those of the other one.
     width
         Of outlines, CSS pixels, 0.5 to 5.
     overlay

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from explorer.findings import listed
+from explorer.measure import touched_faces
 from explorer.structures import in_order, structure
 from explorer.views.overlay import Overlay
 from explorer.views.picture import Picture
@@ -85,11 +86,14 @@ def labels_state(
     known = dict(measured)
     for name in overlay.read_names():
         extent = overlay.extents.get(name)
-        found = (
-            {"volume_ml": 0.0, "status": "absent"}
-            if extent is None
-            else {"volume_ml": extent.voxels * voxel_ml, "status": ""}
-        )
+        if extent is None:
+            found: dict[str, Any] = {"volume_ml": 0.0, "status": "absent"}
+        else:
+            cut_off = touched_faces(extent.box, overlay.grid) != ""
+            found = {
+                "volume_ml": extent.voxels * voxel_ml,
+                "status": "cut_off" if cut_off else "complete",
+            }
         known.setdefault(name, found)
     for name in tuple(overlay.problems):
         known[name] = {"volume_ml": None, "status": "unreadable"}

@@ -61,46 +61,6 @@ def test_a_double_click_maximises_a_tile_and_brings_all_back(stub: Callable[...,
         assert widget.page.locator(".xp-planes > .xp-tile:visible").count() == visible
 
 
-def test_the_mosaic_shows_numbered_slices_and_a_click_opens_one(stub: Callable[..., Stub]):
-    widget = shown(stub, layout_name="mosaic", options={"overlay": False})
-    title = widget.page.inner_text(".xp-mosaic .xp-tl")
-    step = int(re.search(r"every (\d+)", title)[1]) if "every" in title else 1
-    box = widget.page.locator(".xp-mosaic canvas").bounding_box()
-    grey = widget.page.evaluate(
-        """() => { const c = document.querySelector('.xp-mosaic canvas');
-           const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, seen = new Map();
-           for (let i = 0; i < d.length; i += 4) if (d[i] === d[i + 1] && d[i + 1] === d[i + 2] && d[i + 3] === 255)
-             seen.set(d[i], (seen.get(d[i]) ?? 0) + 1);
-           return [...seen].filter(([, count]) => count > 2000).map(([value]) => value).sort((a, b) => a - b); }"""
-    )
-    slices = [(value - 20) // 5 for value in grey]
-    assert len(slices) > 5
-    assert set(np.diff(slices)) == {step}
-    widget.page.mouse.click(box["x"] + 60, box["y"] + 60)
-    quiet(widget)
-    assert widget.get("layout_name") == "axial"
-    assert where(widget, "axial") == slices[0] + 1
-
-
-def test_the_wheel_shows_the_slices_between_those_of_the_mosaic(stub: Callable[..., Stub]):
-    widget = shown(stub, shape=(30, 24, 44), layout_name="mosaic", size=(700, 520))
-    assert "every" in widget.page.inner_text(".xp-mosaic .xp-tl")
-    asked = {
-        i for message in widget.sent_of("slices") if message["plane"] == "axial" for i in message["indices"]
-    }
-    box = widget.page.locator(".xp-mosaic canvas").bounding_box()
-    widget.page.mouse.move(box["x"] + 90, box["y"] + 90)
-    quiet(widget)
-    before = said(widget)
-    widget.page.mouse.wheel(0, -100)
-    quiet(widget)
-    widget.page.mouse.move(box["x"] + 91, box["y"] + 91)
-    quiet(widget)
-    number = re.compile(r"Axial (\d+) of 44")
-    assert int(number.search(said(widget))[1]) == int(number.search(before)[1]) + 1
-    assert asked
-
-
 def test_zoom_keeps_what_is_under_the_cursor_and_outlives_a_step(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (4, 4, 19))
@@ -266,6 +226,32 @@ def test_an_unusual_grid_is_told_and_measured_in_true_millimetres(stub: Callable
     )
     assert "voxel 5 6 9" in said(widget)
     assert "x -0.4  y 12.3  z 43.0 mm" in said(widget)
+
+
+SIZES = """() => { const of = (css, what) => getComputedStyle(document.querySelector(css))[what];
+  return [of('.xp-bar .xp-btn', 'height'), of('.xp-seg', 'height'), of('.xp-plane-axial .xp-letter', 'fontSize'),
+          of('.xp-structure', 'fontSize'), of('.xp-said', 'height')].map(parseFloat); }"""
+
+
+def test_on_a_4k_screen_texts_and_buttons_are_larger_and_all_within(stub: Callable[..., Stub]):
+    widget = shown(stub, size=(3840, 2160))
+    large = widget.page.evaluate(SIZES)
+    assert large == [30, 28, 15, 15, 26]
+    box = widget.page.locator(".xp-bar").bounding_box()
+    groups = [e.bounding_box() for e in widget.page.locator(".xp-bar > *").all()]
+    middles = {round(g["y"] + g["height"] / 2) for g in groups}
+    assert max(middles) - min(middles) <= 1, "one row"
+    for before, after in pairwise(groups):
+        assert before["x"] + before["width"] < after["x"]
+    assert groups[-1]["x"] + groups[-1]["width"] <= box["x"] + box["width"]
+    clipped = widget.page.eval_on_selector_all(
+        ".xp-bar button:not(.xp-pop *), .xp-panel button",
+        "(all) => all.filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)",
+    )
+    assert clipped == []
+    widget.page.evaluate("() => { document.getElementById('root').style.width = '2399px'; }")
+    quiet(widget)
+    assert all(small < big for small, big in zip(widget.page.evaluate(SIZES), large, strict=True))
 
 
 PIXELS = """

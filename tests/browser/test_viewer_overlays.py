@@ -127,63 +127,6 @@ def test_every_structure_under_the_pointer_is_named(stub: Callable[..., Stub]):
     assert card.is_hidden()
 
 
-def compared(stub: Callable[..., Stub], **options: object) -> Stub:
-    """Labels: A and B as above; other: A where B was alone, nothing of B but where both overlap."""
-    image, ids = blocks()
-    other = np.zeros_like(ids)
-    other[12:18, 8:22] = 3
-    other[18:24, 8:22] = 1
-    options = {"paint": "fill", "opacity": 0.5, "crosshair": False, "smooth": False, **options}
-    sets = {"mask_sets": ["reference", "nnU-Net"], "compare": "nnU-Net"}
-    return open_volume(stub, image, ids, SETS, [A, B], other=other, options=options, **sets)
-
-
-def test_the_difference_of_two_sets_has_four_colours(stub: Callable[..., Stub]):
-    widget = compared(stub, difference=True)
-    grey, only, both_kinds = (0x8B, 0x95, 0xA3), (0x3A, 0xA0, 0xFF), (0xE0, 0x5C, 0xFF)
-    for voxel, rgb in {(15, 15, 2): grey, (8, 15, 2): only, (20, 15, 2): both_kinds}.items():
-        assert colour(widget, "axial", *spot(widget, "axial", voxel)) == pytest.approx(
-            blend(rgb, 0.5), abs=2
-        ), voxel
-    legend = widget.page.inner_text(".xp-legend")
-    assert "only reference" in legend
-    assert "only nnU-Net" in legend
-    widget.page.click("[data-structure=right_thing] [aria-label^='Show']")
-    quiet(widget)  # without B, A is only in the other set there
-    assert colour(widget, "axial", *spot(widget, "axial", (20, 15, 2))) == pytest.approx(
-        blend((0xFF, 0x9F, 0x1C), 0.5), abs=2
-    )
-
-
-def test_the_compared_set_is_an_outline_with_a_dark_edge(stub: Callable[..., Stub]):
-    widget = compared(stub, width=2)
-    x, y = spot(widget, "axial", (23, 15, 2))  # the other A ends here; labels show B
-    step = x - spot(widget, "axial", (24, 15, 2))[0]
-    edge = round(x - step / 2)
-    assert [colour(widget, "axial", edge + k, y) for k in (0, 1, 2)] == [[255, 0, 0], [255, 0, 0], [0, 0, 0]]
-    widget.page.mouse.move(x + 2 * step, y)
-    quiet(widget)
-    assert "nnU-Net: left thing" in widget.page.inner_text(".xp-card")
-
-
-def test_sets_of_masks_are_chosen_only_where_there_are_some(stub: Callable[..., Stub]):
-    widget = compared(stub)
-    widget.page.select_option("[aria-label='Compared with']", "")
-    assert ["compare", ""] in widget.page.evaluate("window.saved")
-    quiet(widget)
-    assert widget.page.locator(".xp-legend").is_hidden()
-    assert widget.page.locator("text=Difference").is_hidden()
-    widget.set("options", {"paint": "both"})
-    widget.page.select_option("[aria-label='Compared with']", "nnU-Net")
-    quiet(widget)
-    assert (widget.get("compare"), widget.get("options")["paint"]) == ("nnU-Net", "fill")
-    widget.page.select_option("[aria-label='Compared with']", "")
-    assert (widget.get("compare"), widget.get("options")["paint"]) == ("", "both")
-    widget.set("mask_sets", ["reference"])
-    quiet(widget)
-    assert widget.page.locator("[aria-label='Compared with']").is_hidden()
-
-
 def test_masks_that_arrive_keep_the_picture_and_are_asked_anew(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (8, 15, 2))
@@ -199,7 +142,7 @@ def test_masks_that_arrive_keep_the_picture_and_are_asked_anew(stub: Callable[..
 
 
 def test_options_come_from_python_and_go_there_once_the_hand_rests(stub: Callable[..., Stub]):
-    widget = shown(stub, options={"paint": "outline", "opacity": 0.25, "width": 99, "radiological": "no"})
+    widget = shown(stub, options={"paint": "fill", "opacity": 0.25, "width": 99, "radiological": "no"})
     assert widget.page.input_value("[aria-label='Opacity of structures']") == "0.25"
     widget.page.focus(".xp-planes")
     for key in ("d", "d", "o"):
@@ -209,7 +152,7 @@ def test_options_come_from_python_and_go_there_once_the_hand_rests(stub: Callabl
     assert saved == [
         {
             "radiological": True,
-            "paint": "both",
+            "paint": "outline",
             "width": 5,
             "overlay": True,
             "opacity": 0.45,

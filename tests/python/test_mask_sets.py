@@ -1,16 +1,18 @@
 """A second set of masks of the same cases: found, read, shown beside the first."""
 
+import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from samples import SHAPE, box_mask, nifti_bytes
 from test_dataset import zipped
 from viewing import ask, cut
 
-from explorer import Cohort, Explorer, Selection, open_dataset, serve
+from explorer import Cohort, Explorer, Selection, open_dataset, serve, snapshot
 from explorer.cli import main
 from explorer.errors import DatasetError, UnknownName
 from explorer.views.viewer import Viewer
@@ -96,6 +98,45 @@ def test_two_sets_are_shown_with_the_same_rows(both):
     assert view.labels["content"] == view.other["content"]
     view.compare = ""
     assert view.other == {}
+
+
+@pytest.mark.parametrize("shown", ["reference", "model"])
+def test_a_drawn_comparison_fills_the_other_set_and_outlines_the_reference(both, shown: str):
+    dataset, model = both
+    selection = Selection(Cohort.join(dataset.meta))
+    selection.open("s0001")
+    view = Viewer(selection, dataset.with_mask_set("model", model))
+    selection.mask_set, selection.compare = shown, {"reference": "model", "model": "reference"}[shown]
+    grid = view._picture.grid
+    selection.point = tuple(grid.to_world([3, 3, 5]))
+    place = snapshot.geometry.place(grid, "axial", (0, 0, 300, 300), radiological=True, scale=1.0)
+
+    def colour(x: int, **options: object) -> tuple[int, ...]:
+        """Return that of the middle of a voxel as stored, whose first axis runs to the left."""
+        view.options = {"crosshair": False, "smooth": False, **options}
+        png = view.snapshot(layout="axial", legend=False, width=300, height=300)
+        with Image.open(io.BytesIO(png)) as image:
+            return image.getpixel(tuple(round(n) for n in place.pixel(6 - x, 3)))
+
+    both_there, only_reference = 3, 4  # at 3 the model has a, and b is of the reference alone
+    assert len(set(colour(only_reference))) == 1, "grey within its outline"
+    assert len(set(colour(both_there))) > 1, "filled"
+    assert len(set(colour(both_there, paint="outline"))) == 1
+    red, _green, blue = colour(only_reference, difference=True, opacity=1)
+    assert (blue > red) == (shown == "reference"), "a difference is told from the set that is shown"
+
+
+def test_a_list_without_an_index_tells_what_is_cut_off(both):
+    dataset, model = both
+    selection = Selection(Cohort.join(dataset.meta))
+    selection.open("s0001")
+    view = Viewer(selection, dataset.with_mask_set("model", model))
+    view.compare = "model"
+    for state, expected in (
+        (view.labels, {"a": "complete", "b": "complete", "c": ""}),
+        (view.other, {"a": "complete", "b": "", "c": "cut_off"}),
+    ):
+        assert {row["name"]: row["status"] for row in state["structures"]} == expected
 
 
 def test_a_set_without_the_case_and_masks_on_another_grid_are_told(both):

@@ -384,23 +384,28 @@ def test_the_legend_of_a_difference_names_what_its_colours_mean(viewer, copied, 
 
 
 @pytest.mark.parametrize(
-    ("paint", "ours", "hollow", "theirs"),
+    ("paint", "model", "hollow", "reference"),
     [
         ("fill", "Fill", False, "Outline"),
         ("outline", "Outline", True, "Dark outline"),
-        ("both", "Fill and outline", False, "Dark outline"),
+        ("both", "Fill", False, "Outline"),
     ],
 )
+@pytest.mark.parametrize("swapped", [False, True])
 def test_the_legend_says_which_set_is_which(
-    viewer, copied, legend, paint: str, ours: str, hollow: bool, theirs: str
+    viewer, copied, legend, paint: str, model: str, hollow: bool, reference: str, swapped: bool
 ):
     view = viewer(other=THEIRS, **OURS)
+    if swapped:
+        view.selection.mask_set, view.selection.compare = "model", "reference"
+        view._opener.finish()
     copied(view, legend=True, options={**BARE, "paint": paint})
     ((_, (one, two), (liver,)),) = legend
-    assert (one.label, two.label) == (f"{ours}: reference", f"{theirs}: model")
+    assert (one.label, two.label) == (f"{model}: model", f"{reference}: reference")
     assert (one.hollow, two.hollow, liver.color) == (hollow, True, LIVER)
     legend.clear()
-    view.selection.compare = ""
+    view.selection.mask_set, view.selection.compare = "reference", ""
+    view._opener.finish()
     copied(view, legend=True)
     ((heading, key, entries),) = legend
     assert (len(key), [entry.label for entry in entries]) == (0, ["liver"])
@@ -426,8 +431,9 @@ def test_a_long_name_of_a_set_has_all_of_the_legends_width(viewer, copied, monke
     monkeypatch.setattr(words, "fitting", lambda *given: (cut.append(found := real(*given)), found)[1])
     view._picture.compare, name = "a_model_of_long_ago_v2", "a_model_of_long_ago_v2"
     view._picture.overlays[name] = view._picture.overlays["model"]
+    view._picture.overlays[name].mask_set = name
     copied(view, layout="grid", legend=True, width=900, height=600)
-    assert f"Outline: {name}" in cut
+    assert f"Fill: {name}" in cut
 
 
 TILTED = np.array([[2.0, 0, 0, 0], [0, 2.8978, -1.0353, 0], [0, 0.7765, 3.8637, 0], [0, 0, 0, 1]])

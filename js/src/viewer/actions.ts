@@ -7,13 +7,14 @@ import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
 import type { Commands } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
-import { isPresent, PAINTS, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { hasFills, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
 import { ownColors, ownOpacities, setWindow, type View } from "./state";
-import { sliceOf, whereabouts } from "./where";
+import { sliceOf, whereabouts, type MaskLayer } from "./where";
 
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
+const PAN_PIXELS = 40;
 /** Presets that are kept from case to case, and mean each one's own values. */
 const KEPT: ReadonlySet<Preset> = new Set(["2-98", "0.5-99.5", "full"]);
 
@@ -42,12 +43,17 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   sliceBy(plane: Plane, by: number): void;
   sliceTo(plane: Plane, index: number): void;
   maximise(layout: Layout): void;
+  addPoint(plane: Plane, voxel: Vec3): void;
+  /** Choose the plane of the mosaic. */
+  sheet(plane: Plane): void;
   dragWindow(low: number, high: number): void;
   keepWindow(): void;
   help(): void;
   /** The preset that the window came from, and the structure that the next one may mean. */
   readonly windowed: Preset;
   readonly target: string;
+  /** The structure that the window is on, or "". */
+  readonly windowedOn: string;
   /** The window came from elsewhere. */
   forgetPreset(): void;
   /** Apply the chosen preset to the case that is seen, and ask for it where the kernel has that open. */
@@ -67,12 +73,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   let sent: Vec3 | null = null;
   let moved = false;
   let windowed: Preset = "1-99";
+  /** For a window on a structure: whose, and of which case. */
+  let on = { case: "", structure: "" };
   let gone = "";
   /** What presets mean for the cases that were seen, and the one that is asked for. */
   const windows = new Map<string, [number, number]>();
   let wanted = "";
-  /** Whether outlines gave way to those of a compared set. */
-  let outlined = false;
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -101,6 +107,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     if (!view.scene) return;
     view.voxel = clampVoxel(view.scene, next);
     moved = true;
+    if (measures.tool) measures.preview(view.active, view.voxel);
     if (!telling) telling = window.setTimeout(tellPoint, POINT_DELAY_MS);
     say();
     redraw();
@@ -114,16 +121,22 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   const sliceBy = (plane: Plane, by: number): void => sliceTo(plane, Math.round(view.voxel[AXES[plane][2]]!) + by);
 
   const options = (change: Partial<Options>): void => saveSoon("options", { ...view.options, ...change });
+  const isComparing = (): boolean => Boolean(model.get("compare"));
   const nameAt = (row: number | undefined): string => view.labels?.structures[row ?? -1]?.name ?? "";
+  /** Which of the two sets of masks tells of a structure. */
+  const layerOf = (name: string): MaskLayer =>
+    view.labels?.structures.find((row) => row.name === name)?.only === undefined ? "labels" : "other";
   /** The structure that was gone to, until the crosshair is put elsewhere, or else the one that it is in. */
   const target = (): string =>
     view.labels?.structures.some((row) => row.name === gone && isPresent(row))
       ? gone
       : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
-  const windowKey = (scene: Scene, name: Preset): string => `${scene.content || scene.key} ${name}`;
-  const take = (name: Preset, low: number, high: number): void => {
+  const files = (scene: Scene): string => scene.content || scene.key;
+  const windowKey = (scene: Scene, name: Preset, structure = ""): string => `${files(scene)} ${name} ${structure}`;
+  const take = (name: Preset, low: number, high: number, structure = ""): void => {
     save("window", [low, high]);
     windowed = name;
+    on = { case: view.scene ? files(view.scene) : "", structure };
     redraw();
   };
   const preset = (name: Preset): void => {
@@ -137,13 +150,13 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       redraw();
       return;
     }
-    const structure = name === "structure" ? { structure: target() } : {};
-    const key = windowKey(scene, name);
+    const structure = name === "structure" ? target() : "";
+    const key = windowKey(scene, name, structure);
     wanted = key;
-    kernel.ask("window", { scene: scene.key, preset: name, ...structure }).then(({ content: { low, high } }) => {
+    kernel.ask("window", { scene: scene.key, preset: name, ...(structure && { structure, layer: layerOf(structure) }) }).then(({ content: { low, high } }) => {
       if (typeof low !== "number" || typeof high !== "number") throw new Error("The kernel knows no such window.");
       if (KEPT.has(name)) windows.set(key, [low, high]);
-      if (view.scene?.key === scene.key && wanted === key) take(name, low, high);
+      if (view.scene?.key === scene.key && wanted === key) take(name, low, high, structure);
     }).catch((error: Error) => {
       if (view.scene?.key === scene.key) fail(error);
     }).finally(() => {
@@ -152,10 +165,12 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     });
   };
   const go: PanelActions["go"] = (name, goal) => {
-    const { scene, labels, active } = view;
-    if (!scene || !labels) return;
+    const { scene, active } = view;
+    const layer = layerOf(name);
+    const masks = view[layer];
+    if (!scene || !masks) return;
     gone = name;
-    locate(labels, name).then((where) => {
+    locate(layer, masks, name).then((where) => {
       if (view.scene?.key !== scene.key) return;
       if (goal === "centre") return moveTo(where.centre);
       const w = AXES[active][2];
@@ -166,6 +181,17 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       next[w] = index;
       return moveTo(next);
     }).catch(fail);
+  };
+
+  const addPoint = (plane: Plane, voxel: Vec3): void => {
+    if (view.scene) measures.add(view.scene, plane, voxel);
+    say();
+    redraw();
+  };
+  const sheet = (plane: Plane): void => {
+    view.active = plane;
+    say();
+    redraw();
   };
 
   return {
@@ -201,12 +227,23 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       else stage.notice("Go to a structure first: click it, or press .");
     },
 
-    layout: (name) => save("layout_name", name),
+    layout(name) {
+      const isAgain = name === "mosaic" && model.get("layout_name") === name;
+      if (isAgain) sheet(PLANES[(PLANES.indexOf(view.active) + 1) % PLANES.length]!);
+      else save("layout_name", name);
+    },
+    sheet,
     maximise: (layout) => save("layout_name", model.get("layout_name") === "grid" ? layout : "grid"),
     options,
     toggle: (name) => options({ [name]: !view.options[name] }),
-    cyclePaint: () => options({ paint: PAINTS[(PAINTS.indexOf(view.options.paint) + 1) % PAINTS.length]! }),
-    fade: (by) => options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 }),
+    cyclePaint() {
+      const paints = paintsOf(isComparing());
+      options({ paint: paints[(paints.indexOf(paintOf(view.options, isComparing())) + 1) % paints.length]! });
+    },
+    fade(by) {
+      if (!hasFills(view.options, isComparing())) stage.notice("Only outlines are drawn, and opacity is of fills: O adds them.");
+      else options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 });
+    },
     reset() {
       stage.resetZoom();
       preset("1-99");
@@ -223,14 +260,6 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     keepWindow: () => save("window", view.window),
     masks(shown, compared) {
-      // Two sets of outlines would not be told apart: one is a fill, the other an outline.
-      if (compared && !model.get("compare") && view.options.paint === "both") {
-        options({ paint: "fill" });
-        outlined = true;
-      } else if (!compared && outlined) {
-        if (view.options.paint === "fill") options({ paint: "both" });
-        outlined = false;
-      }
       model.set("mask_set", shown);
       save("compare", compared === shown ? "" : compared);
     },
@@ -253,9 +282,28 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       saveSoon("opacities", [...own]);
     },
 
+    zoom(by) {
+      stage.seen(view.active)?.zoomAt(view.voxel, by);
+      redraw();
+    },
+    pan(right, up) {
+      const zoom = stage.seen(view.active)?.zoom;
+      if (!zoom) return;
+      zoom.panX += right * PAN_PIXELS;
+      zoom.panY -= up * PAN_PIXELS;
+      redraw();
+    },
+
     tool(name) {
       measures.take(name);
       redraw();
+    },
+    addPoint,
+    mark() {
+      const { active, voxel } = view;
+      if (!measures.tool) return;
+      if (!stage.seen(active)) return stage.notice("Points are set in a plane: press 1, 2, 3 or 4.");
+      addPoint(active, voxel.map((x, axis) => (axis === AXES[active][2] ? Math.round(x) : x)) as Vec3);
     },
     removeMeasurement() {
       if (view.scene && measures.removeLast(view.scene)) say();
@@ -282,6 +330,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     get target() {
       return target();
     },
+    get windowedOn() {
+      return windowed === "structure" ? on.structure : "";
+    },
     forgetPreset() {
       windowed = "custom";
       wanted = "";
@@ -289,6 +340,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     renewPreset(isOpen) {
       const { scene } = view;
       const name = windowed;
+      // The structure may lie elsewhere, or be bright, in another case.
+      if (scene && name === "structure" && on.case !== files(scene)) windowed = "custom";
       if (!scene || !KEPT.has(name)) return;
       const key = windowKey(scene, name);
       const known = windows.get(key);

@@ -4,7 +4,7 @@ import { roving } from "../shared/roving";
 import { icon } from "./icons";
 import type { Toggle } from "./keys";
 import type { Tool } from "./measure";
-import { PAINTS, type Layout, type Options, type Paint } from "./scene";
+import { hasFills, paintOf, paintsOf, type Layout, type Options, type Paint } from "./scene";
 
 export type Preset = "1-99" | "2-98" | "0.5-99.5" | "full" | "structure" | "custom";
 
@@ -27,6 +27,8 @@ export interface BarState {
   preset: Preset;
   /** The structure that "on structure" means, or "". */
   structure: string;
+  /** The structure that the window is on, or "". */
+  windowedOn: string;
   layout: Layout;
   options: Options;
   tool: Tool | null;
@@ -53,6 +55,9 @@ const LAYOUTS: [Layout, string, number, string][] = [
 const PRESETS: [Preset, string][] = [
   ["1-99", "1–99 %"], ["2-98", "2–98 %"], ["0.5-99.5", "0.5–99.5 %"], ["full", "Full range"], ["structure", "On structure"], ["custom", "Custom"],
 ];
+/** A window on a structure that another choice of "on structure" would no longer mean. */
+const HELD = "held";
+const OPACITY = "Opacity of structures";
 const PAINT_NAMES: Record<Paint, string> = { fill: "Fill", outline: "Outline", both: "Both" };
 
 type Choice = readonly [value: string, text: string];
@@ -112,13 +117,13 @@ export function bar(actions: BarActions): Bar {
     return el;
   });
   const overlay = button(icon("structures"), "Structures on or off (S)", () => actions.toggle("overlay"));
-  const paint = choose("How structures are drawn (O)", PAINTS.map((name) => [name, PAINT_NAMES[name]] as const), (value) => actions.options({ paint: value as Paint }));
+  const paint = choose("How structures are drawn (O)", [], (value) => actions.options({ paint: value as Paint }));
   const slide = (label: string, min: number, max: number, step: number, act: (value: number) => void): HTMLInputElement => {
     const el = h("input", { type: "range", min, max, step, class: "xp-range", "aria-label": label, title: label });
     el.addEventListener("input", () => act(Number(el.value)));
     return el;
   };
-  const opacity = slide("Opacity of structures", 0, 1, 0.05, (value) => actions.options({ opacity: value }));
+  const opacity = slide(OPACITY, 0, 1, 0.05, (value) => actions.options({ opacity: value }));
   const width = slide("Width of outlines", 0.5, 5, 0.5, (value) => actions.options({ width: value }));
 
   const masks = choose("Masks shown", [], (value) => actions.masks(value, compare.value));
@@ -169,10 +174,15 @@ export function bar(actions: BarActions): Bar {
       window_ = state.window;
       fill();
       for (const el of [low, high, presets]) el.disabled = !window_;
-      fillChoices(presets, PRESETS
-        .filter(([name]) => (name !== "custom" || state.preset === "custom") && (name !== "structure" || state.structure !== ""))
-        .map(([name, text]) => [name, name === "structure" ? `On ${state.structure.replaceAll("_", " ").slice(0, 40)}` : text]));
-      presets.value = state.preset;
+      const onto = (structure: string): string => `On ${structure.replaceAll("_", " ").slice(0, 40)}`;
+      const isHeld = state.windowedOn !== "" && state.windowedOn !== state.structure;
+      fillChoices(presets, [
+        ...PRESETS
+          .filter(([name]) => (name !== "custom" || state.preset === "custom") && (name !== "structure" || state.structure !== ""))
+          .map(([name, text]) => [name, name === "structure" ? onto(state.structure) : text] as const),
+        ...(isHeld ? [[HELD, onto(state.windowedOn)] as const] : []),
+      ]);
+      presets.value = isHeld ? HELD : state.preset;
       LAYOUTS.forEach(([name], i) => press(layouts[i]!, name === state.layout));
       press(overlay, options.overlay);
       press(difference, options.difference);
@@ -181,8 +191,12 @@ export function bar(actions: BarActions): Bar {
       const chosen = `${state.layout} ${state.tool}`;
       if (chosen !== stopped) for (const group of stops) group.refresh();
       stopped = chosen;
-      paint.value = options.paint;
+      const isComparing = state.compare !== "";
+      fillChoices(paint, paintsOf(isComparing).map((name) => [name, PAINT_NAMES[name]]));
+      paint.value = paintOf(options, isComparing);
       opacity.value = String(options.opacity);
+      opacity.disabled = !hasFills(options, isComparing);
+      opacity.title = opacity.disabled ? "Opacity is of fills, and only outlines are drawn" : `${OPACITY} (A, D)`;
       width.value = String(options.width);
       sets.hidden = state.maskSets.length < 2;
       fillChoices(masks, state.maskSets.map((name) => [name, name.slice(0, 60)]));

@@ -1,5 +1,5 @@
 // Pixels of a slice: intensities through a window, sets of structures through colours.
-import type { Labels, Scene } from "./scene";
+import type { Labels, Paint, Scene } from "./scene";
 
 export type Values = Uint8Array | Uint16Array | Int16Array;
 export type Ids = Uint8Array | Uint16Array;
@@ -9,13 +9,16 @@ export type Rgb = [number, number, number];
 export interface Look {
   labels: Labels | null;
   other: Labels | null;
+  /** Which of the two `paint` is about; the other one is an outline. */
+  filled: "labels" | "other";
+  paint: Paint;
   shown: ReadonlySet<number>;
   colors: readonly Rgb[];
   /** Each structure's own; multiplies `opacity`. */
   opacities: readonly number[];
   /** Of all fills. */
   opacity: number;
-  /** Packed colour of each set of `labels`. */
+  /** Packed colour of each set of those that are filled. */
   fill: Uint32Array;
 }
 
@@ -51,7 +54,8 @@ export function paintValues(values: Values, grey: Uint32Array, pixels: Uint32Arr
  * alpha 1 - prod(1 - o). Long enough for any id, so that one from before the last masks is clear.
  */
 export function fillTable(look: Omit<Look, "fill">): Uint32Array {
-  const { labels, shown, colors, opacities, opacity } = look;
+  const { shown, colors, opacities, opacity } = look;
+  const labels = look[look.filled];
   if (!labels) return new Uint32Array(0);
   const table = new Uint32Array(labels.bytes === 1 ? 256 : 65536);
   labels.sets.forEach((members, id) => {

@@ -19,7 +19,7 @@ import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Sce
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
-import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow } from "./state";
+import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
 import { put } from "./tile";
 import { visits } from "./visits";
 
@@ -78,6 +78,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       window: view.scene && view.window,
       preset: act.windowed,
       structure: act.target,
+      windowedOn: act.windowedOn,
       layout: model.get("layout_name"),
       options: view.options,
       tool: drawn.tool,
@@ -98,7 +99,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const say = (): void => {
     const compare = model.get("compare") ?? "";
     const spot = under && lookUp(view, cuts, under.voxel);
-    if (under) hovered(new Set(spot?.rows));
+    if (under) hovered(new Set([...(spot?.rows ?? []), ...(spot?.otherRows ?? [])]));
     told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
     const found = spot ?? lookUp(view, cuts, view.voxel);
     told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, drawn.listed(view.scene!)) : "");
@@ -153,8 +154,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     view.scene && given && "key" in given && given.key === view.scene.key ? (given as Labels) : null;
   const onLabels = (): void => {
     const page = view.scene && cases.page(view.scene.key);
-    view.labels = ofScene(model.get("labels")) ?? page?.labels ?? null;
-    view.other = view.labels && (ofScene(model.get("other")) ?? page?.other ?? null);
+    const labels = ofScene(model.get("labels")) ?? page?.labels ?? null;
+    view.other = labels && (ofScene(model.get("other")) ?? page?.other ?? null);
+    view.labels = withOther(labels, view.other);
     if (view.scene && view.labels?.complete && !page) {
       cases.remember({ scene: view.scene, labels: view.labels, other: view.other, facts: model.get("facts") });
     }
@@ -181,8 +183,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const onOptions = (): void => {
     view.options = readOptions(model.get("options"));
-    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
     relook();
+    planes.compared(model.get("mask_set") || "reference", model.get("compare") ?? "");
   };
   const onLayout = (): void => {
     const layout = model.get("layout_name");
@@ -219,7 +221,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const act = actions({
     model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered,
     step: cases.step,
-    rowsHere: () => lookUp(view, cuts, view.voxel)?.rows ?? [],
+    rowsHere() {
+      const found = lookUp(view, cuts, view.voxel);
+      return found ? [...found.rows, ...found.otherRows] : [];
+    },
     showHelp: help.toggle,
     close: () => help.close() || controls.close(),
   });
@@ -238,19 +243,16 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     redraw,
     hover,
     measuring: () => drawn.tool !== null,
-    addPoint(plane, voxel) {
-      if (view.scene) drawn.add(view.scene, plane, voxel);
-      say();
-      redraw();
-    },
+    addPoint: act.addPoint,
     previewPoint(plane, voxel) {
       drawn.preview(plane, voxel);
       redraw();
     },
   };
   for (const [plane, t] of planes.tiles) bindPointer(plane, t, pointed);
-  bindMosaic(planes.mosaic.canvas, planes.mosaic.voxelAt, {
-    focus: pointed.focus,
+  bindMosaic(planes.mosaic, {
+    ...pointed,
+    sheet: act.sheet,
     shift(by) {
       planes.mosaic.shift(by);
       redraw();
@@ -259,14 +261,14 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       act.moveTo(voxel);
       act.layout(view.active);
     },
-    hover: (voxel, x, y) => hover(view.active, voxel, x, y),
+    at: (voxel, x, y) => hover(view.active, voxel, x, y),
   });
 
   // ---- life ----------------------------------------------------------------------------------
   const fold = h("button", { class: "xp-btn xp-panel-toggle", "aria-expanded": "false" }, "Structures");
   fold.addEventListener("click", () => fold.setAttribute("aria-expanded", String(el.classList.toggle("xp-panel-open"))));
   const left = h("div", { class: "xp-stage" }, planes.el, planes.legend, told.line, told.heard, controls.el);
-  bindKeys(left, act);
+  bindKeys(left, side.el, act);
   el.append(left, side.el, fold);
   const disposeError = errorLine(el, model);
   const silent = h("div", { class: "xp-silent", role: "alert" });

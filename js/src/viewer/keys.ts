@@ -11,6 +11,10 @@ export interface Commands {
   /** Step that plane; `end` goes to its first or last slice. */
   slice(by: number): void;
   end(last: boolean): void;
+  /** Zoom that plane about the crosshair. */
+  zoom(by: number): void;
+  /** Move its picture so many steps to the right and up. */
+  pan(right: number, up: number): void;
   layout(name: Layout): void;
   toggle(option: Toggle): void;
   cyclePaint(): void;
@@ -21,6 +25,8 @@ export interface Commands {
   follow(by: 1 | -1): void;
   step(by: 1 | -1): void;
   tool(name: Tool): void;
+  /** Set a point of a measurement at the crosshair. */
+  mark(): void;
   removeMeasurement(): void;
   copy(): void;
   help(): void;
@@ -40,6 +46,8 @@ const HELP: [string, [string, string][]][] = [
     ["↑ ↓ PgUp PgDn", "slice of the plane last touched; Shift: five"],
     ["← →", "crosshair left or right in that plane"],
     ["Home End", "first or last slice"],
+    ["+ -", "zoom about the crosshair"],
+    ["Ctrl or ⌘ + arrows", "move the picture"],
     ["[ ]", "previous or next case"],
     [", .", "previous or next structure"],
     ["< >", "previous or next slice that has it"],
@@ -47,7 +55,7 @@ const HELP: [string, [string, string][]][] = [
   ["Layout", [
     ["1", "three planes and 3D"],
     ["2 3 4", "axial, coronal, sagittal"],
-    ["5 6", "mosaic, 3D"],
+    ["5 6", "mosaic (again: its next plane), 3D"],
     ["R", "reset window and zoom"],
   ]],
   ["Display", [
@@ -60,6 +68,7 @@ const HELP: [string, [string, string][]][] = [
   ]],
   ["Measure", [
     ["L N", "distance, angle: click the points"],
+    ["Enter", "set a point at the crosshair"],
     ["Delete", "remove the last one"],
     ["Esc", "give up, put the tool away"],
     ["P", "copy the picture"],
@@ -70,7 +79,18 @@ const HELP: [string, [string, string][]][] = [
 /** Keys that a slider takes for itself. */
 const SLIDER = /^(Arrow|Page|Home|End)/;
 
-export function bindKeys(el: HTMLElement, commands: Commands): void {
+const ZOOM = 1.25;
+/** Typed with Alt or AltGr on some keyboards. */
+const PUNCTUATION = /^[[\],.<>?+=-]$/;
+
+/** Keys over `el`, and of those in `panel` the ones that type a character: the rest are for its lists. */
+export function bindKeys(el: HTMLElement, panel: HTMLElement, commands: Commands): void {
+  const pans: Record<string, (far: number) => void> = {
+    ArrowUp: (far) => commands.pan(0, far),
+    ArrowDown: (far) => commands.pan(0, -far),
+    ArrowLeft: (far) => commands.pan(-far, 0),
+    ArrowRight: (far) => commands.pan(far, 0),
+  };
   const actions: Record<string, (far: number) => void> = {
     ArrowUp: (far) => commands.slice(far),
     ArrowDown: (far) => commands.slice(-far),
@@ -100,25 +120,38 @@ export function bindKeys(el: HTMLElement, commands: Commands): void {
     ">": () => commands.follow(1),
     "[": () => commands.step(-1),
     "]": () => commands.step(1),
+    "+": () => commands.zoom(ZOOM),
+    "=": () => commands.zoom(ZOOM),
+    "-": () => commands.zoom(1 / ZOOM),
     l: () => commands.tool("distance"),
     n: () => commands.tool("angle"),
+    Enter: () => commands.mark(),
     Delete: () => commands.removeMeasurement(),
     Backspace: () => commands.removeMeasurement(),
     p: () => commands.copy(),
     "?": () => commands.help(),
     Escape: () => commands.escape(),
   };
-  el.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const target = event.target as HTMLElement;
+  const actionOf = (event: KeyboardEvent): ((far: number) => void) | undefined => {
+    const { key, target, altKey, ctrlKey, metaKey } = event;
     const slides = target instanceof HTMLInputElement && target.type === "range";
-    if (slides ? SLIDER.test(event.key) : target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return;
-    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!slides && (target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) return undefined;
+    if (ctrlKey !== metaKey && !altKey) return pans[key];
+    if ((ctrlKey || metaKey || altKey) && !(altKey && PUNCTUATION.test(key))) return undefined;
+    if (slides && SLIDER.test(key)) return undefined;
+    // A button answers Enter by itself, and with Shift it runs the cell.
+    if (key === "Enter" && (event.shiftKey || target instanceof HTMLButtonElement)) return undefined;
+    return actions[key.length === 1 ? key.toLowerCase() : key];
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    const action = event.defaultPrevented ? undefined : actionOf(event);
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
     action(event.shiftKey ? 5 : 1);
-  });
+  };
+  el.addEventListener("keydown", onKey);
+  panel.addEventListener("keydown", (event) => event.key.length === 1 && onKey(event));
 }
 
 export interface Card {

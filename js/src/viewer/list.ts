@@ -8,7 +8,7 @@ import { isPresent, type StructureRow } from "./scene";
 const PAGE_ROWS = 10;
 const MOST_KEPT = 1500;
 
-const FIELDS = ["name", "label", "side", "group", "color", "snomed", "volume_ml", "status"] as const;
+const FIELDS = ["name", "label", "side", "group", "color", "snomed", "volume_ml", "status", "only"] as const;
 const isSame = (a: StructureRow | undefined, b: StructureRow): boolean => a === b || (a !== undefined && FIELDS.every((name) => a[name] === b[name]));
 
 export interface ListActions {

@@ -1,10 +1,11 @@
 // A sheet of evenly spaced slices of one plane.
 import { h } from "../shared/dom";
 import type { Look } from "./composite";
-import { AXES, edgeLetters, place } from "./geometry";
+import { roving } from "../shared/roving";
+import { AXES, edgeLetters, millimetres, place, scaleBar, toWorld } from "./geometry";
 import { drawLabel } from "./measure";
 import { painter, type Cut, type Painter } from "./painter";
-import type { Options, Plane, Scene, Vec3 } from "./scene";
+import { PLANES, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Slices } from "./slices";
 import { put, TITLES } from "./tile";
 
@@ -21,6 +22,8 @@ export interface MosaicFrame {
 export interface Mosaic {
   el: HTMLElement;
   canvas: HTMLCanvasElement;
+  /** Buttons that choose its plane. */
+  planes: ReadonlyMap<Plane, HTMLButtonElement>;
   draw(frame: MosaicFrame): void;
   clear(): void;
   /** It is not seen: its slices are not wanted. */
@@ -33,6 +36,8 @@ export interface Mosaic {
 const MOST = 64;
 const CELL_PIXELS = 190;
 const MARGIN = 2;
+/** A cell that is as wide and high has room for millimetres. */
+const CAPTION_PIXELS = [130, 90] as const;
 
 interface Arrangement {
   columns: number;
@@ -63,7 +68,11 @@ export function mosaic(slices: Slices): Mosaic {
   const canvas = h("canvas", { class: "xp-canvas xp-mosaic-canvas", role: "img", "aria-label": "Mosaic" });
   const title = h("span", { class: "xp-tl" });
   const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
-  const el = h("div", { class: "xp-tile xp-mosaic" }, canvas, title, ...letters);
+  const bar = h("span", { class: "xp-scale xp-n" });
+  const planes = new Map(PLANES.map((plane) => [plane, h("button", { class: "xp-seg", title: `${TITLES[plane]} slices (5: the next plane)` }, TITLES[plane])]));
+  const choice = h("div", { class: "xp-mosaic-planes", role: "toolbar", "aria-label": "Plane of the mosaic" }, ...planes.values());
+  const stops = roving(choice, "button");
+  const el = h("div", { class: "xp-tile xp-mosaic" }, canvas, title, bar, ...letters, choice);
   let cells: Cell[] = [];
   let laid = "";
   let phase: number | null = null;
@@ -88,13 +97,22 @@ export function mosaic(slices: Slices): Mosaic {
   const placed = (f: NonNullable<typeof now>): ReturnType<typeof place> =>
     place(f.scene, f.plane, f.cellWidth, f.cellHeight, f.options.radiological, { factor: 1, panX: 0, panY: 0 }, MARGIN);
 
+  /** Its number, and where it is where there is room to tell. */
+  const caption = (f: NonNullable<typeof now>, index: number): string => {
+    const w = AXES[f.plane][2];
+    const at = f.voxel.map((x, axis) => (axis === w ? index : Math.round(x))) as Vec3;
+    const fits = f.cellWidth >= CAPTION_PIXELS[0] && f.cellHeight >= CAPTION_PIXELS[1];
+    return fits ? `${index + 1} · ${millimetres(toWorld(f.scene, at)[w]!)} mm` : String(index + 1);
+  };
+
   const drawCell = (context: CanvasRenderingContext2D, f: NonNullable<typeof now>, k: number, scale: number): void => {
     const cell = cells[k]!;
     const index = f.indices[k];
     const [left, top] = [(k % f.arrangement.columns) * f.cellWidth, Math.floor(k / f.arrangement.columns) * f.cellHeight];
     const current = index === Math.round(f.voxel[AXES[f.plane][2]]!);
     const cut = index === undefined ? null : cutOf(cell, f, index) ?? cell.cut;
-    const from = [cut, index, current, f.grey, f.look, f.hovered, f.options];
+    const text = index === undefined ? "" : caption(f, index);
+    const from = [cut, text, current, f.grey, f.look, f.hovered, f.options];
     if (from.every((x, i) => x === cell.drawn[i])) return;
     cell.drawn = from;
     cell.cut = cut;
@@ -120,7 +138,7 @@ export function mosaic(slices: Slices): Mosaic {
         context.lineWidth = 2;
         context.strokeRect(left + 1, top + 1, f.cellWidth - 2, f.cellHeight - 2);
       }
-      drawLabel(context, String(index + 1), left + 8, top + f.cellHeight - 8);
+      drawLabel(context, text, left + 8, top + f.cellHeight - 8);
     }
     context.restore();
   };
@@ -128,12 +146,14 @@ export function mosaic(slices: Slices): Mosaic {
   return {
     el,
     canvas,
+    planes,
     draw(frame) {
       const { scene, plane } = frame;
       const [width, height] = [el.clientWidth, el.clientHeight];
       if (!width || !height) return;
       const [u, v, w] = AXES[plane];
       const scale = window.devicePixelRatio || 1;
+      if (plane !== now?.plane) phase = null;
       const arrangement = arrange(width, height, scene.shape[u]! * scene.spacing[u]!, scene.shape[v]! * scene.spacing[v]!, scene.shape[w]!);
       const { columns, rows, step, count } = arrangement;
       const left = scene.shape[w]! - ((count - 1) * step + 1);
@@ -152,6 +172,10 @@ export function mosaic(slices: Slices): Mosaic {
       const key = [scene.key, plane, width, height, scale, columns, rows].join();
       if (key !== laid) {
         laid = key;
+        for (const [name, button] of planes) button.setAttribute("aria-pressed", String(name === plane));
+        stops.refresh();
+        // At the right border of a cell: at the left is a number.
+        letters[3]!.style.left = `${(Math.ceil(columns / 2) / columns) * 100}%`;
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
         cells = Array.from({ length: count }, () => ({ paint: painter(), cut: null, drawn: [] }));
@@ -159,8 +183,12 @@ export function mosaic(slices: Slices): Mosaic {
       const context = canvas.getContext("2d")!;
       for (let k = 0; k < count; k++) drawCell(context, now, k, scale);
       const what = step === 1 ? `all ${scene.shape[w]} slices` : `every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"} of ${scene.shape[w]} slices`;
-      put(title, `${TITLES[plane]} · ${scene.case} · ${what}`);
+      put(title, `${TITLES[plane]} · ${scene.case} · ${what}, ${millimetres(step * scene.spacing[w]!)} mm apart`);
       canvas.setAttribute("aria-label", `Mosaic: ${title.textContent}`);
+      const { pixelsPerMm } = placed(now);
+      const { mm, label } = scaleBar(now.cellWidth, pixelsPerMm);
+      bar.style.setProperty("--xp-length", `${mm * pixelsPerMm}px`);
+      put(bar, label);
       edgeLetters(scene, plane, placed(now)).forEach((letter, i) => put(letters[i]!, letter));
     },
     rest,
@@ -170,7 +198,7 @@ export function mosaic(slices: Slices): Mosaic {
       phase = now = null;
       cells = [];
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
-      for (const part of [title, ...letters]) put(part, "");
+      for (const part of [title, bar, ...letters]) put(part, "");
     },
     shift(by) {
       phase = (phase ?? 0) + by;

@@ -76,18 +76,25 @@ export function painter(): Painter {
 
   const fill = (cut: Cut, look: Look, options: Options): HTMLCanvasElement | null => {
     const { ids, otherIds, width, height } = cut;
-    if (!ids || !look.labels) return null;
     if (options.difference && look.other) {
-      return otherIds
+      return ids && otherIds
         ? colour([ids, otherIds, look], width, height, (pixels) => paintDifference(ids, otherIds, look, pixels))
         : null;
     }
-    if (options.paint === "outline") return null;
-    return colour([ids, look.fill], width, height, (pixels) => paintIds(ids, look.fill, pixels));
+    const filled = look.filled === "labels" ? ids : otherIds;
+    if (!filled || look.paint === "outline") return null;
+    return colour([filled, look.fill], width, height, (pixels) => paintIds(filled, look.fill, pixels));
+  };
+  /** Borders in a slice of the set that is filled, and of the one that is the outline. */
+  const runs = (cut: Cut, look: Look, which: "filled" | "outlined"): Map<number, Runs> | null => {
+    const isLabels = (look.filled === "labels") === (which === "filled");
+    const [ids, labels] = isLabels ? [cut.ids, look.labels] : [cut.otherIds, look.other];
+    return ids && labels ? runsOf(cut.width, cut.height, ids, labels) : null;
   };
   const outline = (
-    context: CanvasRenderingContext2D, runs: Map<number, Runs>, look: Look, at: Lattice, width: number, casing: number,
+    context: CanvasRenderingContext2D, runs: Map<number, Runs> | null, look: Look, at: Lattice, width: number, casing: number,
   ): void => {
+    if (!runs) return;
     // The casing of all lies under the lines of all.
     for (const under of casing ? [true, false] : [false]) {
       for (const [row, found] of runs) {
@@ -118,25 +125,26 @@ export function painter(): Painter {
         context.setTransform(1, 0, 0, 1, 0, 0);
         const width = thick(options.width, scale);
         const plain = !(options.difference && look.other);
-        if (plain && options.paint !== "fill" && cut.ids && look.labels) {
-          outline(context, runsOf(cut.width, cut.height, cut.ids, look.labels), look, at, width, 0);
-        }
-        if (plain && cut.otherIds && look.other) {
-          outline(context, runsOf(cut.width, cut.height, cut.otherIds, look.other), look, at, width, thick(1, scale));
-        }
+        if (plain && look.paint !== "fill") outline(context, runs(cut, look, "filled"), look, at, width, 0);
+        if (plain) outline(context, runs(cut, look, "outlined"), look, at, width, thick(1, scale));
       }
       context.setTransform(1, 0, 0, 1, 0, 0);
     },
     highlight(context, cut, look, rows, options, at, scale) {
-      if (!options.overlay || !cut.ids || !look.labels) return;
-      const runs = runsOf(cut.width, cut.height, cut.ids, look.labels);
-      for (const row of rows) {
-        const found = look.shown.has(row) && runs.get(row);
-        if (!found) continue;
-        context.fillStyle = css(brighter(look.colors[row]!));
-        context.beginPath();
-        traceRuns(context, found, at, thick(options.width + 1.25, scale));
-        context.fill();
+      if (!options.overlay) return;
+      const width = thick(options.width + 1.25, scale);
+      for (const which of ["filled", "outlined"] as const) {
+        const found = runs(cut, look, which);
+        for (const row of rows) {
+          const border = look.shown.has(row) && found?.get(row);
+          if (!border) continue;
+          for (const under of which === "outlined" ? [true, false] : [false]) {
+            context.fillStyle = under ? "#000" : css(brighter(look.colors[row]!));
+            context.beginPath();
+            traceRuns(context, border, at, under ? width + thick(1, scale) : width);
+            context.fill();
+          }
+        }
       }
     },
   };

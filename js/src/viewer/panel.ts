@@ -241,7 +241,7 @@ export function panel(actions: PanelActions, above: Node): Panel {
   const tabList = h("div", { class: "xp-panel-tabs", role: "tablist", "aria-label": "Beside the slices" }, ...tabs);
   roving(tabList, "[role=tab]", { chosen: choose }).refresh();
   const el = h("div", { class: "xp-panel" }, tabList, structures, facts, card.el);
-  // Keys pressed in the list are meant for the list, not for the slices or the notebook.
+  // No key that is pressed in the list is meant for the notebook.
   el.addEventListener("keydown", (event) => event.stopPropagation());
 
   build();

@@ -1,5 +1,6 @@
 // Mouse, pen and touch on a plane.
 import { zoomAbout } from "./geometry";
+import type { Mosaic } from "./mosaic";
 import type { Plane, Vec3 } from "./scene";
 import type { Tile } from "./tile";
 
@@ -23,12 +24,25 @@ export interface Pointed {
   previewPoint(plane: Plane, voxel: Vec3): void;
 }
 
-type Drag = { kind: "cross" | "pan" | "pinch" | "none" } | { kind: "window"; start: [number, number]; x: number; y: number };
+interface WindowDrag {
+  start: [number, number];
+  x: number;
+  y: number;
+}
+type Drag = { kind: "cross" | "pan" | "pinch" | "none" } | ({ kind: "window" } & WindowDrag);
 
 const WHEEL_PIXELS = 40;
 /** A single event this large is a wheel's notch; systems send 53 to 120 for one. */
 const NOTCH_PIXELS = 50;
 const MOST_STEPS = 3;
+
+/** The window that a drag makes of the one at its start: width across, level up and down. */
+function dragged({ start: [low, high], x, y }: WindowDrag, to: PointerEvent): [number, number] {
+  const width = high - low;
+  const half = (width * Math.exp((to.clientX - x) / 200)) / 2;
+  const centre = (low + high) / 2 + ((to.clientY - y) / 300) * width;
+  return [centre - half, centre + half];
+}
 
 export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
   const { canvas } = tile;
@@ -97,13 +111,7 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
       tile.zoom.panY += event.clientY - before.y;
       down.set(event.pointerId, { x: event.clientX, y: event.clientY });
       on.redraw();
-    } else if (drag.kind === "window") {
-      const [low, high] = drag.start;
-      const width = high - low;
-      const grow = Math.exp((event.clientX - drag.x) / 200);
-      const centre = (low + high) / 2 + ((event.clientY - drag.y) / 300) * width;
-      on.setWindow(centre - (width * grow) / 2, centre + (width * grow) / 2);
-    }
+    } else if (drag.kind === "window") on.setWindow(...dragged(drag, event));
   });
   const stop = (event: PointerEvent): void => {
     down.delete(event.pointerId);
@@ -117,6 +125,7 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("dblclick", () => on.measuring() || on.maximise(plane));
   tile.maximise.addEventListener("click", () => on.maximise(plane));
+  tile.slider.addEventListener("focus", () => on.activate(plane));
   tile.slider.addEventListener("input", () => {
     on.activate(plane);
     on.sliceTo(plane, Number(tile.slider.value));
@@ -143,26 +152,45 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
   );
 }
 
-export interface Picked {
-  focus(): void;
+export interface Picked extends Pick<Pointed, "focus" | "window" | "setWindow" | "keepWindow"> {
+  sheet(plane: Plane): void;
   shift(by: number): void;
   open(voxel: Vec3): void;
-  hover(voxel: Vec3 | null, x: number, y: number): void;
+  /** What is under the pointer, and where that is on the page. */
+  at(voxel: Vec3 | null, x: number, y: number): void;
 }
 
-/** A click opens a slice of the mosaic, the wheel shows those between. */
-export function bindMosaic(canvas: HTMLCanvasElement, voxelAt: (x: number, y: number) => Vec3 | null, on: Picked): void {
+/** A click opens a slice of the mosaic, the wheel shows those between, a right drag changes the window. */
+export function bindMosaic({ canvas, voxelAt, planes }: Mosaic, on: Picked): void {
+  let drag: WindowDrag | null = null;
   const at = (event: MouseEvent): Vec3 | null => {
     const box = canvas.getBoundingClientRect();
     return voxelAt(event.clientX - box.left, event.clientY - box.top);
   };
-  canvas.addEventListener("pointerdown", () => on.focus());
+  canvas.addEventListener("pointerdown", (event) => {
+    on.focus();
+    if (event.button !== 2) return;
+    drag = { start: on.window(), x: event.clientX, y: event.clientY };
+    canvas.setPointerCapture(event.pointerId);
+    on.at(null, 0, 0);
+  });
+  const stop = (): void => {
+    if (drag) on.keepWindow();
+    drag = null;
+  };
+  canvas.addEventListener("pointerup", stop);
+  canvas.addEventListener("pointercancel", stop);
+  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  for (const [plane, button] of planes) button.addEventListener("click", () => on.sheet(plane));
   canvas.addEventListener("click", (event) => {
     const voxel = at(event);
     if (voxel) on.open(voxel);
   });
-  canvas.addEventListener("pointermove", (event) => on.hover(at(event), event.clientX, event.clientY));
-  canvas.addEventListener("pointerleave", () => on.hover(null, 0, 0));
+  canvas.addEventListener("pointermove", (event) => {
+    if (drag) on.setWindow(...dragged(drag, event));
+    else on.at(at(event), event.clientX, event.clientY);
+  });
+  canvas.addEventListener("pointerleave", () => on.at(null, 0, 0));
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     on.shift(event.deltaY < 0 ? 1 : -1);

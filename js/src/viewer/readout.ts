@@ -59,8 +59,9 @@ const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
 
 /** What is at the crosshair, for who does not see the picture. */
 export function describe(view: View, found: Found | null): string {
-  const names = (found?.rows ?? []).map((row) => nameOf(view.labels!, row));
-  return ` of ${view.scene!.case}. At the crosshair: ${names.join(", ") || "no structure"}${found?.value ? `, value ${found.value}` : ""}`;
+  const names = (rows: number[] = []): string => rows.map((row) => nameOf(view.labels!, row)).join(", ");
+  const others = names(found?.otherRows) && `; ${view.other?.mask_set ?? "the compared masks"}: ${names(found?.otherRows)}`;
+  return ` of ${view.scene!.case}. At the crosshair: ${names(found?.rows) || "no structure"}${others}${found?.value ? `, value ${found.value}` : ""}`;
 }
 
 /** All of it in one line; `plane` is the one that was touched last. */

@@ -70,7 +70,8 @@ export function structureRow(first: StructureRow): RowView {
       side.title = sideWord(row);
       volume.textContent = volumeText(row);
       status.textContent = statusWord(row);
-      status.className = `xp-status xp-status-${statusWord(row).replace(" ", "_")}`;
+      status.className = `xp-status xp-status-${row.only === undefined ? statusWord(row).replace(" ", "_") : "only"}`;
+      status.title = row.only === undefined ? "" : status.textContent;
       name.disabled = chip.disabled = eye.hidden = !present;
       name.title = bounded(row.name);
       chip.setAttribute("aria-label", `Colour and opacity of ${full}`);

@@ -35,6 +35,8 @@ export interface StructureRow {
   snomed: string;
   volume_ml: number | null;
   status: string;
+  /** Name of the compared mask set, where that alone has it; then the volume is of that set. */
+  only?: string;
 }
 
 /** Where a structure of the open case lies. */
@@ -126,8 +128,16 @@ export function readOptions(given: Partial<Options> | undefined): Options {
   return found as unknown as Options;
 }
 
+/** How structures may be drawn: over the fills of one set, the outlines are those of the other. */
+export const paintsOf = (comparing: boolean): readonly Paint[] => (comparing ? ["fill", "outline"] : PAINTS);
+export const paintOf = (options: Options, comparing: boolean): Paint =>
+  comparing && options.paint === "both" ? "fill" : options.paint;
+/** Whether anything is drawn that opacity is of. */
+export const hasFills = (options: Options, comparing: boolean): boolean =>
+  (comparing && options.difference) || options.paint !== "outline";
+
 export const isPresent = (row: StructureRow): boolean =>
-  row.status === "complete" || row.status === "cut_off" || (row.status === "" && (row.volume_ml ?? 0) > 0);
+  row.only !== undefined || row.status === "complete" || row.status === "cut_off" || (row.status === "" && (row.volume_ml ?? 0) > 0);
 
 /** Which rows are shown: null in the model stands for all that are present. */
 export function shownRows(labels: Labels, chosen: string[] | null): Set<number> {

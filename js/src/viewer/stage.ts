@@ -19,6 +19,8 @@ export interface Stage {
   tiles: ReadonlyMap<Plane, Tile>;
   mosaic: Mosaic;
   setLayout(layout: Layout): void;
+  /** The tile of a plane, if it is seen. */
+  seen(plane: Plane): Tile | undefined;
   draw(): void;
   /** A new case: its geometry may be another one. */
   open(before: Scene | null): void;
@@ -71,15 +73,18 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
   /** Find the borders of the slices that a step or a drag would show, the nearest first, while the page has nothing else to do. */
   const ahead = (idle: IdleDeadline): void => {
     const { scene, look, active, options } = view;
-    if (!scene || !look.labels || !options.overlay || options.paint === "fill") return;
+    const outlined = (["labels", "other"] as const).filter((layer) => look[layer] && (layer !== look.filled || look.paint !== "fill"));
+    if (!scene || !options.overlay || !outlined.length) return;
     const seen = layout === "grid" ? [active, ...PLANES.filter((plane) => plane !== active)] : [active];
     for (let far = 1; far <= BORDERS_AHEAD; far++) {
       for (const plane of seen) {
         const [u, v] = AXES[plane];
         for (const index of [indexOf(view, plane) + far, indexOf(view, plane) - far]) {
-          const ids = slices.labels(plane, index);
-          const found = ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look.labels);
-          if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
+          for (const layer of outlined) {
+            const ids = slices[layer](plane, index);
+            const found = ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look[layer]!);
+            if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
+          }
         }
       }
     }
@@ -89,10 +94,11 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     cancelIdleCallback(idle);
     idle = requestIdleCallback(work);
   };
-  /** The smallest of the hovered structures: it is the one that is hardest to see. */
+  /** The smallest of the hovered structures that have a surface: it is the one that is hardest to see. */
   const smallest = (): number | null => {
     const volume = (row: number): number => view.labels?.structures[row]?.volume_ml ?? 0;
-    return view.hovered.size ? [...view.hovered].reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
+    const solid = [...view.hovered].filter((row) => view.labels?.structures[row]?.only === undefined);
+    return solid.length ? solid.reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
   };
 
   return {
@@ -105,15 +111,16 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       el.dataset["layout"] = next;
       sizes.clear();
     },
+    seen: (plane) => (layout === "grid" || layout === plane ? tiles.get(plane) : undefined),
     draw() {
       const { scene, look } = view;
       if (!scene || !sizeOf(el)[0]) return;
       const inSpace = layout === "grid" || layout === "3d";
       for (const [plane, t] of tiles) {
-        const seen = layout === "grid" || layout === plane;
-        if (seen || inSpace) slices.want(plane, indexOf(view, plane));
+        const isSeen = this.seen(plane) !== undefined;
+        if (isSeen || inSpace) slices.want(plane, indexOf(view, plane));
         else slices.unwant(plane);
-        if (seen) t.draw(frameOf(plane), ...sizeOf(t.el));
+        if (isSeen) t.draw(frameOf(plane), ...sizeOf(t.el));
       }
       requestIdle(ahead);
       if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });
@@ -151,11 +158,16 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     compared(shown, compare) {
       maskSet = shown;
       legend.hidden = !view.other || !compare;
+      if (legend.hidden) return;
       const words: Record<string, string> = { both: "in both", labels: `only ${maskSet}`, other: `only ${compare}`, differ: "different structures" };
+      const key = (looks: string, text: string): HTMLElement => h("span", {}, h("span", { class: looks }), text);
+      const { filled, paint } = view.look;
+      const [under, over] = filled === "labels" ? [maskSet, compare] : [compare, maskSet];
       legend.replaceChildren(
         ...(view.options.difference
           ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]!))
-          : [h("span", {}, h("span", { class: "xp-key-fill" }), maskSet), h("span", {}, h("span", { class: "xp-key-line" }), `${compare}: outline with a dark edge`)]),
+          : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-plain", `${under}: outline`),
+            key("xp-key-line", `${over}: outline with a dark edge`)]),
       );
     },
     dispose() {

@@ -1,7 +1,7 @@
 // What one viewer shows: all that drawing needs, kept in one place.
 import { fillTable, greyTable, parseColor, type Look, type Rgb } from "./composite";
 import { AXES } from "./geometry";
-import { readOptions, shownRows, type Labels, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { isPresent, paintOf, readOptions, shownRows, type Labels, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 
 export interface View {
   scene: Scene | null;
@@ -21,7 +21,7 @@ export interface View {
 export const NONE: ReadonlySet<number> = new Set();
 
 const emptyLook = (): Look => ({
-  labels: null, other: null, shown: NONE, colors: [], opacities: [], opacity: 0, fill: new Uint32Array(0),
+  labels: null, other: null, filled: "labels", paint: "both", shown: NONE, colors: [], opacities: [], opacity: 0, fill: new Uint32Array(0),
 });
 
 export const freshView = (): View => ({
@@ -31,9 +31,23 @@ export const freshView = (): View => ({
 
 export const indexOf = (view: View, plane: Plane): number => Math.round(view.voxel[AXES[plane][2]]!);
 
+/** Values may be as small as a diffusion coefficient in m²/s: what is too narrow is so beside them. */
 export function setWindow(view: View, low: number, high: number): void {
-  view.window = [low, Math.max(high, low + Number.EPSILON * Math.abs(low) + 1e-6)];
+  const least = 1e-9 * Math.max(Math.abs(low), Math.abs(high)) || 1e-6;
+  view.window = [low, Math.max(high, low + least)];
   if (view.scene) view.grey = greyTable(view.scene, view.window);
+}
+
+/** Masks whose list has what the compared set alone has, too: such a structure is wholly false, or wholly missed. */
+export function withOther(labels: Labels | null, other: Labels | null): Labels | null {
+  if (!labels || !other) return labels;
+  const structures = labels.structures.map((row, i) => {
+    const also = other.structures[i];
+    const isUnread = !labels.complete && row.status === "" && row.volume_ml === null;
+    if (also?.name !== row.name || isUnread || isPresent(row) || !isPresent(also)) return row;
+    return { ...row, volume_ml: also.volume_ml, only: other.mask_set ?? "" };
+  });
+  return { ...labels, structures };
 }
 
 /** The user's own colours that are colours; whatever else came is left out. */
@@ -51,7 +65,9 @@ export function makeLook(
   const parts = {
     labels,
     other,
-    // What only the compared set has is shown too.
+    // The reference is what the other set is held against: its outlines lie over the fills.
+    filled: other && (labels.mask_set ?? "reference") === "reference" ? ("other" as const) : ("labels" as const),
+    paint: paintOf(options, other !== null),
     shown: new Set([...shownRows(labels, chosen), ...(other ? shownRows(other, chosen) : [])]),
     colors: labels.structures.map((row): Rgb => parseColor(colors.get(row.name) ?? row.color)),
     opacities: labels.structures.map((row) => opacities.get(row.name) ?? 1),

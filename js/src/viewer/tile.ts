@@ -2,7 +2,7 @@
 import { h } from "../shared/dom";
 import type { Ids, Look, Values } from "./composite";
 import type { Lattice } from "./edges";
-import { AXES, edgeLetters, gridNote, millimetres, place, scaleBar, toWorld, type Placement, type Zoom } from "./geometry";
+import { AXES, edgeLetters, gridNote, millimetres, place, scaleBar, toWorld, zoomAbout, type Placement, type Zoom } from "./geometry";
 import { drawMeasurements, type Measures } from "./measure";
 import { painter, type Cut } from "./painter";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
@@ -35,6 +35,8 @@ export interface Tile {
   clear(): void;
   /** Tell what is seen beside the slice's number, until the next slice. */
   describe(text: string): void;
+  /** Zoom so that a voxel stays where it is, or the middle where that is out of sight. */
+  zoomAt(voxel: Vec3, by: number): void;
   /** Voxel under a point of the canvas, in CSS pixels; not rounded, not clamped. */
   voxelAt(x: number, y: number): Vec3 | null;
 }
@@ -143,7 +145,7 @@ export function tile(plane: Plane): Tile {
   const caption = (frame: Frame, p: Placement, width: number): void => {
     const { scene } = frame;
     const index = Math.round(frame.voxel[w]!);
-    const mm = millimetres(toWorld(scene, frame.voxel)[w]!);
+    const mm = millimetres(toWorld(scene, frame.voxel.map(Math.round) as Vec3)[w]!);
     const from = [scene, index, mm, width, p.pixelsPerMm, p.stepX];
     if (same(from, captioned)) return;
     captioned = from;
@@ -234,6 +236,13 @@ export function tile(plane: Plane): Tile {
       Object.assign(slider, { max: "0", value: "0", disabled: true });
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
+    },
+    zoomAt(voxel, by) {
+      const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+      const x = placement ? placement.originX + placement.stepX * voxel[u]! : -1;
+      const y = placement ? placement.originY + placement.stepY * voxel[v]! : -1;
+      const isInside = x >= 0 && x <= width && y >= 0 && y <= height;
+      zoomAbout(zoom, isInside ? x : width / 2, isInside ? y : height / 2, width, height, by);
     },
     describe(text) {
       about = text;

@@ -22,22 +22,26 @@ export function sliceOf(where: Where, goal: Goal, plane: Plane, index: number): 
 
 const isVec3 = (x: unknown): x is Vec3 => Array.isArray(x) && x.length === 3 && x.every((n) => typeof n === "number");
 
-export function whereabouts(kernel: Kernel): (labels: Labels, structure: string) => Promise<Where> {
+export type MaskLayer = "labels" | "other";
+
+/** Ask where a structure of the masks of a layer lies. */
+export function whereabouts(kernel: Kernel): (layer: MaskLayer, masks: Labels, structure: string) => Promise<Where> {
   const known = new Map<string, Promise<Where>>();
-  let of = "";
-  return (labels, structure) => {
-    const state = `${labels.content ?? labels.key}/${labels.revision}`;
-    if (state !== of) known.clear();
-    of = state;
-    let found = known.get(structure);
+  const of = { labels: "", other: "" };
+  return (layer, masks, structure) => {
+    const state = `${masks.content ?? masks.key}/${masks.revision}`;
+    if (state !== of[layer]) for (const key of [...known.keys()]) if (key.startsWith(`${layer} `)) known.delete(key);
+    of[layer] = state;
+    const key = `${layer} ${structure}`;
+    let found = known.get(key);
     if (!found) {
-      found = kernel.ask("where", { scene: labels.key, content: labels.content, structure }).then(({ content }) => {
+      found = kernel.ask("where", { scene: masks.key, content: masks.content, layer, structure }).then(({ content }) => {
         const { centre, best, has } = content as Partial<Where>;
         if (!isVec3(centre) || !best || !has) throw new Error(`The kernel does not know where ${structure} is.`);
         return { centre, best, has };
       });
-      known.set(structure, found);
-      found.catch(() => known.delete(structure));
+      known.set(key, found);
+      found.catch(() => known.delete(key));
     }
     return found;
   };

@@ -22,7 +22,7 @@ export const bounded = (text: string, most = LONGEST): string => (text.length > 
 
 export const sideWord = (row: StructureRow): string => SIDES[row.side] ?? "";
 export const statusWord = (row: StructureRow): string =>
-  STATUS[row.status] ?? (row.volume_ml === null ? "not read" : "");
+  row.only === undefined ? (STATUS[row.status] ?? (row.volume_ml === null ? "not read" : "")) : `only ${bounded(row.only, 40)}`;
 export const fullName = (row: StructureRow): string => bounded(`${row.label} ${sideWord(row)}`.trim());
 
 /** With one decimal, so that the points of a column stand below each other. */
