@@ -13,6 +13,7 @@ from explorer.errors import QueryError, UnknownName
 from explorer.grid import Grid, closest_ras
 from explorer.kernel import levels
 from explorer.views.overlay import PLANES, Overlay
+from explorer.views.view import OutdatedError
 from explorer.volume import Volume
 
 LAYERS = ("image", "labels", "other")
@@ -122,13 +123,15 @@ class Picture:
         Raises
         ------
         QueryError
-            There is no such layer, or its masks are not read yet.
+            There is no such layer.
+        OutdatedError
+            Its masks are not read yet, as after another mask set was chosen, or nothing is compared.
         """
         if name not in LAYERS[1:]:
             raise QueryError(f"No layer {name!r:.100}; there are {', '.join(LAYERS)}.")
         found = self.labels if name == "labels" else self.other
         if found is None:
-            raise QueryError("These masks are not read yet.")
+            raise OutdatedError("These masks are not read yet.")
         return found
 
     def image_slice(
