@@ -73,11 +73,11 @@ class Surface:
         return _spanned(columns - columns.mean(axis=1, keepdims=True), list(self.triangles.T))[1] / 1000
 
 
-def strides(grid: Grid) -> Triple:
-    """Return every how many voxels to look at along each axis, so that they are at most 2**25."""
+def strides(shape: Sequence[int], spacing_mm: Sequence[float]) -> Triple:
+    """Return every how many voxels of a structure's box to look at along each axis: at most 2**25 of them."""
     stride = [1, 1, 1]
-    while np.prod([-(-n // s) for n, s in zip(grid.shape, stride, strict=True)]) > _READ_VOXELS:
-        stride[int(np.argmin(np.multiply(grid.spacing_mm, stride)))] *= 2
+    while np.prod([-(-n // s) for n, s in zip(shape, stride, strict=True)]) > _READ_VOXELS:
+        stride[int(np.argmin(np.multiply(spacing_mm, stride)))] *= 2
     return stride[0], stride[1], stride[2]
 
 
@@ -98,7 +98,7 @@ def surface(
     grid
         Where the voxels of the whole volume lie.
     low, stride
-        Where the part begins, in steps; and the steps, in voxels: see `strides`.
+        Its first voxel, and every how many it has: see `strides`.
     triangles
         At most so many, 100 to `MAX_TRIANGLES`.
 
@@ -119,7 +119,7 @@ def surface(
     while True:
         factors = _factors(_faces(inside), spacing, inside.shape, quads_wanted)
         cells, quads = _nets(_blocks(inside, factors))
-        centres = (cells * factors + (factors - 1) / 2 + np.asarray(low)) * step
+        centres = (cells * factors + (factors - 1) / 2) * step + np.asarray(low)
         points = centres @ grid.affine[:3, :3].T + grid.affine[:3, 3]
         found = _triangles(points, quads)
         if np.linalg.det(affine) < 0:
