@@ -32,6 +32,7 @@ VERSION = 2
 _READ_VOXELS = 2**25
 _QUADS_PER_TRIANGLE = 0.65
 _ROUNDS = 14
+_ROUNDS_BEFORE_FIT = 5
 _FREEDOM = 0.4
 _SMALL = 400
 _INSIDE = 0.9
@@ -120,7 +121,7 @@ def surface(
     quads_wanted = triangles * _QUADS_PER_TRIANGLE
     while True:
         factors = _factors(_faces(inside), spacing, inside.shape, quads_wanted)
-        cells, quads = _nets(_blocks(inside, factors))
+        cells, quads = _nets(_blocks(inside, factors), _ROUNDS_BEFORE_FIT if factors.max() > 1 else _ROUNDS)
         first_mm = grid.affine[:3, :3] @ np.asarray(low) + grid.affine[:3, 3]
         points = (cells * factors + (factors - 1) / 2) @ affine.T + first_mm
         found = _triangles(points, quads)
@@ -187,7 +188,7 @@ def _blocks(inside: NDArray[np.bool_], factors: NDArray[np.int64]) -> NDArray[np
     return chosen
 
 
-def _nets(inside: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int32]]:
+def _nets(inside: NDArray[np.bool_], rounds: int) -> tuple[Floats, NDArray[np.int32]]:
     """Return vertices in voxels, shape (n, 3), and faces, shape (m, 4), counter-clockwise from outside.
 
     A cell lies between eight voxels. It has a vertex where they differ, and each face between two
@@ -223,18 +224,18 @@ def _nets(inside: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int32]]:
             beside[2 * direction, one] = other
             beside[2 * direction + 1, other] = one
         quads.append(np.stack([a, np.where(leaving, b, d), c, np.where(leaving, d, b)], axis=1))
-    _relax(places, beside)
+    _relax(places, beside, rounds)
     return places[:count, :3].astype(np.float64) - 0.5, np.concatenate(quads)
 
 
-def _relax(places: NDArray[np.float32], beside: NDArray[np.intp]) -> None:
+def _relax(places: NDArray[np.float32], beside: NDArray[np.intp], rounds: int) -> None:
     """Move each vertex to the middle of its neighbours, within its cell, a few times."""
     count = beside.shape[1]
     low, high = places[:count] - _FREEDOM, places[:count] + _FREEDOM
     low[:, 3] = high[:, 3] = 1
     whole = places.view(np.complex128).ravel()  # one 16-byte number per vertex is taken at once
     taken = np.empty(beside.shape, np.complex128)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         np.take(whole, beside, out=taken, mode="clip")
         middle = taken.view(np.float32).reshape(6, count, 4).sum(axis=0)
         middle /= middle[:, 3:]
