@@ -160,6 +160,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     size = "";
     say("");
     onCard = new Set();
+    if (last) space.fit(box(last.scene)); // there may be no surface that would
     refresh();
   };
 
