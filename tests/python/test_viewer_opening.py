@@ -649,7 +649,7 @@ def test_a_mask_set_that_there_is_brings_the_case_back_after_one_that_there_is_n
         with pytest.raises(VolumeError, match="No mask set 'gone'"):
             view.snapshot()
         selection.mask_set = "model"
-        await until(lambda: view.labels.get("complete"))
+        await until(lambda: view.labels.get("complete") and not view.busy)
         assert (view.scene["case"], view.labels["mask_set"]) == ("s0001", "model")
         assert (view.error, view.busy) == ("", "")
         view.close()
