@@ -98,9 +98,10 @@ def masks_of(root: Path) -> tuple[Overlay, list[str]]:
 
 def made_by_us(masks: Overlay, names: list[str]) -> dict[str, Surface]:
     """Make all surfaces as the viewer does."""
-    stride = strides(masks.grid)
     made = {}
     for name in names:
+        shape = [span.stop - span.start for span in masks.box(name)]
+        stride = strides(shape, masks.grid.spacing_mm)
         inside, low = masks.cropped(name, stride)
         made[name] = surface(inside, masks.grid, low=low, stride=stride)
     return made

@@ -75,7 +75,7 @@ class Explorer(widgets.Box):
         for name, place in (mask_sets or {}).items():
             self.dataset = self.dataset.with_mask_set(name, place)
         self.store = default_store(self.dataset) if store is None else Path(store)
-        self.selection = Selection(Cohort.join(self.dataset.meta))
+        self.selection = Selection(Cohort.join(self.dataset.meta), self.dataset.mask_sets)
         self.header = Header(self.selection, self.dataset.name, _subtitle(self.dataset))
         self.facets = Facets(self.selection)
         self.table = CaseTable(self.selection)

@@ -1,13 +1,13 @@
 """Hand a case to itkwidgets, the 3D viewer of the Insight Toolkit; needs ``totalseg-explorer[itk]``.
 
-itkwidgets loads its program in the browser from other hosts and talks to it by JupyterLab's own
-channel, so it works in JupyterLab or Notebook with a browser that reaches the internet, and not in
-Voila. Nothing of it is imported before it is asked for.
+itkwidgets loads its program in the browser from ``ipfs.dweb.link`` and ``cdn.jsdelivr.net``, and talks to
+it by JupyterLab's own channel, so it works in JupyterLab or Notebook with a browser that reaches the
+internet, and not in Voila. Nothing of it is imported before it is asked for.
 """
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -57,7 +57,10 @@ class LabelImage:
 def open_in_itkwidgets(
     case: Case, structures: Iterable[str] | None = None, mask_set: str = "reference"
 ) -> Any:  # noqa: ANN401
-    """Show an image and structures in itkwidgets.
+    """Show an image and structures in itkwidgets, in a browser that reaches the internet.
+
+    The browser loads the program of itkwidgets from other hosts; without them the cell stays empty. The
+    voxels go from the kernel to the browser only.
 
     Structures are numbered from 1 in the order of `explorer.structures.in_order`. Where they
     overlap, a voxel gets the smallest one; a warning tells how many voxels that hides. The image is
@@ -71,7 +74,7 @@ def open_in_itkwidgets(
     structures
         Which; None for all that are not empty.
     mask_set
-        Whose masks; a case has those of ``"reference"``.
+        Whose masks: one of `Dataset.mask_sets`.
 
     Returns
     -------
@@ -89,12 +92,15 @@ def open_in_itkwidgets(
     """
     if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         raise ExplorerError(_VOILA)
-    if mask_set != "reference":
-        raise UnknownName("mask set", mask_set, ["reference"])
+    known = case.masks(mask_set)
+    wanted = None if structures is None else list(dict.fromkeys(structures))
+    for name in wanted or ():
+        if name not in known:
+            raise UnknownName("mask", name, known)
     view, to_image = _load()
     image = read_image(case)
     _check(image.grid)
-    labels = label_image(_read(case, image.grid, structures))
+    labels = label_image(_read(case, image.grid, wanted, mask_set))
     if labels.hidden:
         told = ", ".join(f"{name} ({voxels:,} voxels)" for name, voxels in labels.hidden.items())
         warnings.warn(
@@ -174,12 +180,8 @@ def _check(grid: Grid) -> None:
         )
 
 
-def _read(case: Case, grid: Grid, structures: Iterable[str] | None) -> Labels:
-    wanted = None if structures is None else list(dict.fromkeys(structures))
-    for name in wanted or ():
-        if name not in case.masks():
-            raise UnknownName("mask", name, case.masks())
-    labels = read_masks(case, grid, wanted)
+def _read(case: Case, grid: Grid, wanted: Sequence[str] | None, mask_set: str) -> Labels:
+    labels = read_masks(case, grid, wanted, mask_set=mask_set)
     for name in wanted or ():
         if name in labels.problems:
             raise VolumeError(labels.problems[name])

@@ -6,7 +6,7 @@ list that is changed in place changes in silence.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -35,6 +35,8 @@ class Selection(traitlets.HasTraits):
     ----------
     cohort
         All cases.
+    mask_sets
+        Sets of masks that there are, or None where that is not known.
 
     Attributes
     ----------
@@ -83,9 +85,10 @@ class Selection(traitlets.HasTraits):
     )
     version = traitlets.Int(0)
 
-    def __init__(self, cohort: Cohort) -> None:
+    def __init__(self, cohort: Cohort, mask_sets: Iterable[str] | None = None) -> None:
         super().__init__()
         self.token = uuid4().hex
+        self._mask_sets = None if mask_sets is None else tuple(mask_sets)
         self._everything = cohort
         self._cohorts: dict[tuple[object, ...], Cohort] = {}
         self.observe(self._bump, names=["filters", "query"])
@@ -211,7 +214,7 @@ class Selection(traitlets.HasTraits):
         QueryError
             A value is not what it should be.
         UnknownName
-            It names a case, column or structure that is not there.
+            It names a case, mask set, column or structure that is not there.
         """
         if isinstance(state, str):
             try:
@@ -233,8 +236,8 @@ class Selection(traitlets.HasTraits):
             "case": self._read_case,
             "structures": read_structures,
             "point": lambda value: read_numbers(value, 3, "point"),
-            "mask_set": lambda value: text(value, "mask_set"),
-            "compare": lambda value: text(value, "compare"),
+            "mask_set": lambda value: self._read_mask_set(value, "mask_set"),
+            "compare": lambda value: self._read_mask_set(value, "compare") if value != "" else "",
             "colors": read_colors,
             "opacities": read_opacities,
             "filters": self._read_filters,
@@ -248,6 +251,12 @@ class Selection(traitlets.HasTraits):
         if case:
             self._check_case(case)
         return case
+
+    def _read_mask_set(self, value: object, what: str) -> str:
+        name = text(value, what)
+        if self._mask_sets is not None and name not in self._mask_sets:
+            raise UnknownName("mask set", name[:_MAX_NAME], self._mask_sets)
+        return name
 
     def _read_filters(self, value: object) -> tuple[tuple[str, Clause], ...]:
         if not isinstance(value, list) or len(value) > _MAX_FILTERS:

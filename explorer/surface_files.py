@@ -231,8 +231,12 @@ def _surface(mask: Mask, stored: Grid, triangles: int) -> Surface:
     affine[:3, 3] = stored.to_world([span.start for span in mask.box])
     i, j, k = mask.inside.shape
     inside, grid = closest_ras(mask.inside, Grid((i, j, k), affine))
-    x, y, z = stride = strides(grid)
-    return surface(inside[::x, ::y, ::z], grid, stride=stride, triangles=triangles)
+    stride = strides(grid.shape, grid.spacing_mm)
+    # Steps through a voxel that is inside: what is thin may lie between others.
+    voxel = np.unravel_index(int(inside.argmax()), grid.shape)
+    low = [int(at) % step for at, step in zip(voxel, stride, strict=True)]
+    part = inside[tuple(slice(first, None, step) for first, step in zip(low, stride, strict=True))]
+    return surface(part, grid, low=low, stride=stride, triangles=triangles)
 
 
 def _one(form: str) -> Callable[[str, Surface, str], bytes]:

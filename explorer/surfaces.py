@@ -3,9 +3,10 @@
 A structure is brought to about as many faces as its budget asks for by counting its voxels in
 blocks, the finest axis first, so that thick slices keep all they have. *Surface nets* then put one
 vertex in each cell that the border passes and move it towards its neighbours, but never out of its
-cell: steps between slices melt, while a vessel of one voxel stays whole. Two structures that touch
-get the same vertices where they do. What smoothing takes off is given back along the normals, so
-that a surface encloses the volume of its voxels.
+cell: steps between slices melt, while a vessel of one voxel stays whole. Blocks of two structures
+that touch may differ in size, so vertices are then put back on the border of the voxels, where both
+have the same. What smoothing takes off is given back along the normals, so that a surface encloses
+the volume of its voxels.
 """
 
 from collections.abc import Sequence
@@ -25,14 +26,16 @@ TRIANGLES = 4_000
 MAX_TRIANGLES = 2_000_000
 """Largest budget that may be asked for."""
 
-VERSION = 1
+VERSION = 2
 """Grows when the same voxels give another surface, so that kept ones are made anew."""
 
 _READ_VOXELS = 2**25
 _QUADS_PER_TRIANGLE = 0.65
 _ROUNDS = 14
+_ROUNDS_BEFORE_FIT = 5
 _FREEDOM = 0.4
 _SMALL = 400
+_INSIDE = 0.9
 _TAUBIN = (0.5, -0.53) * 4
 _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
@@ -73,11 +76,11 @@ class Surface:
         return _spanned(columns - columns.mean(axis=1, keepdims=True), list(self.triangles.T))[1] / 1000
 
 
-def strides(grid: Grid) -> Triple:
-    """Return every how many voxels to look at along each axis, so that they are at most 2**25."""
+def strides(shape: Sequence[int], spacing_mm: Sequence[float]) -> Triple:
+    """Return every how many voxels of a structure's box to look at along each axis: at most 2**25 of them."""
     stride = [1, 1, 1]
-    while np.prod([-(-n // s) for n, s in zip(grid.shape, stride, strict=True)]) > _READ_VOXELS:
-        stride[int(np.argmin(np.multiply(grid.spacing_mm, stride)))] *= 2
+    while np.prod([-(-n // s) for n, s in zip(shape, stride, strict=True)]) > _READ_VOXELS:
+        stride[int(np.argmin(np.multiply(spacing_mm, stride)))] *= 2
     return stride[0], stride[1], stride[2]
 
 
@@ -98,7 +101,7 @@ def surface(
     grid
         Where the voxels of the whole volume lie.
     low, stride
-        Where the part begins, in steps; and the steps, in voxels: see `strides`.
+        Its first voxel, and every how many it has: see `strides`.
     triangles
         At most so many, 100 to `MAX_TRIANGLES`.
 
@@ -118,12 +121,14 @@ def surface(
     quads_wanted = triangles * _QUADS_PER_TRIANGLE
     while True:
         factors = _factors(_faces(inside), spacing, inside.shape, quads_wanted)
-        cells, quads = _nets(_blocks(inside, factors))
-        centres = (cells * factors + (factors - 1) / 2 + np.asarray(low)) * step
-        points = centres @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+        cells, quads = _nets(_blocks(inside, factors), _ROUNDS_BEFORE_FIT if factors.max() > 1 else _ROUNDS)
+        first_mm = grid.affine[:3, :3] @ np.asarray(low) + grid.affine[:3, 3]
+        points = (cells * factors + (factors - 1) / 2) @ affine.T + first_mm
         found = _triangles(points, quads)
         if np.linalg.det(affine) < 0:
             found = found[:, ::-1]
+        if factors.max() > 1:
+            points = _fitted(points, found, inside, affine, first_mm, factors)
         points, found = _simplify(points, found, triangles)
         if len(found) <= triangles or quads_wanted < 1:
             break
@@ -183,7 +188,7 @@ def _blocks(inside: NDArray[np.bool_], factors: NDArray[np.int64]) -> NDArray[np
     return chosen
 
 
-def _nets(inside: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int32]]:
+def _nets(inside: NDArray[np.bool_], rounds: int) -> tuple[Floats, NDArray[np.int32]]:
     """Return vertices in voxels, shape (n, 3), and faces, shape (m, 4), counter-clockwise from outside.
 
     A cell lies between eight voxels. It has a vertex where they differ, and each face between two
@@ -219,18 +224,18 @@ def _nets(inside: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int32]]:
             beside[2 * direction, one] = other
             beside[2 * direction + 1, other] = one
         quads.append(np.stack([a, np.where(leaving, b, d), c, np.where(leaving, d, b)], axis=1))
-    _relax(places, beside)
+    _relax(places, beside, rounds)
     return places[:count, :3].astype(np.float64) - 0.5, np.concatenate(quads)
 
 
-def _relax(places: NDArray[np.float32], beside: NDArray[np.intp]) -> None:
+def _relax(places: NDArray[np.float32], beside: NDArray[np.intp], rounds: int) -> None:
     """Move each vertex to the middle of its neighbours, within its cell, a few times."""
     count = beside.shape[1]
     low, high = places[:count] - _FREEDOM, places[:count] + _FREEDOM
     low[:, 3] = high[:, 3] = 1
     whole = places.view(np.complex128).ravel()  # one 16-byte number per vertex is taken at once
     taken = np.empty(beside.shape, np.complex128)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         np.take(whole, beside, out=taken, mode="clip")
         middle = taken.view(np.float32).reshape(6, count, 4).sum(axis=0)
         middle /= middle[:, 3:]
@@ -258,6 +263,52 @@ def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tupl
         target_count=budget,
     )
     return fewer.astype(np.float64) + middle, kept.astype(np.int32)
+
+
+def _fitted(
+    points: Floats,
+    triangles: NDArray[np.int32],
+    inside: NDArray[np.bool_],
+    affine: Floats,
+    first_mm: Floats,
+    factors: NDArray[np.int64],
+) -> Floats:
+    """Move vertices along their normals to the border of the voxels, where one is within a block."""
+    voxels = np.pad(inside, 1).view(np.uint8)
+    columns = np.ascontiguousarray(points.T)
+    outward = _outward(_spanned(columns, list(triangles.T))[0], triangles, len(points))
+    to_voxel = np.linalg.inv(affine)
+    block = np.linalg.norm(affine, axis=0) * factors
+    reach = np.sqrt(np.square(outward * block[:, None]).sum(axis=0))
+    middle = to_voxel @ (columns - first_mm[:, None]) + 1
+    ahead = to_voxel @ (outward * reach)
+    # From within to without, a voxel at a time.
+    seen = np.stack(
+        [_between(voxels, middle + far * ahead) for far in np.linspace(-1, 1, 2 * factors.max() + 1)]
+    )
+    crosses = (seen[0] > _INSIDE) & (seen[-1] < 1 - _INSIDE)
+    depth = (seen[1:] + seen[:-1]).mean(axis=0) - 1
+    fitted: Floats = points + (np.where(crosses, depth * reach, 0) * outward).T
+    return fitted
+
+
+def _between(voxels: NDArray[np.uint8], places: Floats) -> Floats:
+    """Return values between voxels by trilinear interpolation; places have shape (3, n)."""
+    low = np.clip(places, 0, np.array(voxels.shape)[:, None] - 2).astype(np.intp)
+    x, y, z = np.clip(places - low, 0, 1)
+    across, along = voxels.shape[1] * voxels.shape[2], voxels.shape[2]
+    first = low[0] * across + low[1] * along + low[2]
+    flat = voxels.ravel()
+
+    def upward(start: NDArray[np.intp]) -> Floats:
+        below: Floats = flat.take(start).astype(float)
+        below += z * (flat.take(start + 1) - below)
+        return below
+
+    near = upward(first) * (1 - y) + upward(first + along) * y
+    far = upward(first + across) * (1 - y) + upward(first + across + along) * y
+    found: Floats = near * (1 - x) + far * x
+    return found
 
 
 def _smoothed(points: Floats, triangles: NDArray[np.int32]) -> Floats:
@@ -292,10 +343,7 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
     area = float(np.sqrt((normals * normals).sum(axis=0)).sum()) / 2
     if not area:
         return points
-    flat = triangles.ravel()
-    outward = np.stack([np.bincount(flat, np.repeat(normal, 3), len(points)) for normal in normals])
-    lengths = np.sqrt((outward * outward).sum(axis=0))
-    outward = outward / np.maximum(lengths, 1e-12)
+    outward = _outward(normals, triangles, len(points))
     distance = (volume_mm3 - enclosed) / area
     # The volume is a cubic of the distance; one step of a secant is enough.
     _, reached = _spanned(columns + distance * outward, rows)
@@ -303,6 +351,14 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
         distance *= (volume_mm3 - enclosed) / (reached - enclosed)
     grown: Floats = points + min(max(distance, -limit_mm), limit_mm) * outward.T
     return grown
+
+
+def _outward(normals: Floats, triangles: NDArray[np.int32], count: int) -> Floats:
+    """Return normals of vertices, shape (3, n), from those of triangles."""
+    flat = triangles.ravel()
+    outward: Floats = np.stack([np.bincount(flat, np.repeat(normal, 3), count) for normal in normals])
+    outward /= np.maximum(np.sqrt((outward * outward).sum(axis=0)), 1e-12)
+    return outward
 
 
 def _spanned(columns: Floats, rows: Sequence[NDArray[np.integer]]) -> tuple[Floats, float]:

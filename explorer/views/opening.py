@@ -159,7 +159,7 @@ class Opener:
         self._open_case = case
         before = self._job
         wanted = (case, plan.mask_sets)
-        if before is not None and before.ahead and (before.plan.case.id, before.plan.mask_sets) == wanted:
+        if before is not None and (before.plan.case.id, before.plan.mask_sets) == wanted:
             before.ahead = False
             job = before
         else:

@@ -199,8 +199,7 @@ class Overlay:
         UnknownName
             No mask of that name is in, or it is empty.
         """
-        if name not in self.extents:
-            raise UnknownName("shown structure", name, self.extents)
+        self.box(name)
         if name not in self._places:
             extent = self.extents[name]
             self._places[name] = {
@@ -219,33 +218,41 @@ class Overlay:
             part = _with(box, axis, slice(start, min(start + step, box[axis].stop)))
             yield part, self._inside(name, part)
 
-    def cropped(
-        self, name: str, stride: tuple[int, int, int] = (1, 1, 1)
-    ) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
-        """Return a structure within its bounding box, every so many voxels, and the box's low corner.
-
-        Returns
-        -------
-        tuple
-            Which of the voxels that were looked at are inside, shape (x, y, z); and the first of
-            them along each axis, in steps of `stride`.
+    def box(self, name: str) -> Box:
+        """Return the bounding box of a structure.
 
         Raises
         ------
         UnknownName
-            No mask of that name is in, or none of its voxels was looked at.
+            No mask of that name is in, or it is empty.
         """
         if name not in self.extents:
             raise UnknownName("shown structure", name, self.extents)
-        box = self.extents[name].box
-        x, y, z = (-(-span.start // step) for span, step in zip(box, stride, strict=True))
-        i, j, k = (
-            slice(low * step, span.stop, step) for low, span, step in zip((x, y, z), box, stride, strict=True)
-        )
-        inside = self._inside(name, (i, j, k))
-        if not inside.any():
-            raise UnknownName("structure that is large enough to be drawn", name, ())
-        return np.ascontiguousarray(inside), (x, y, z)
+        return self.extents[name].box
+
+    def cropped(
+        self, name: str, stride: tuple[int, int, int] = (1, 1, 1)
+    ) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
+        """Return a structure within its bounding box, every so many voxels, some of them inside.
+
+        Returns
+        -------
+        tuple
+            Which of the voxels that were looked at are inside, shape (x, y, z); and the first of them.
+
+        Raises
+        ------
+        UnknownName
+            No mask of that name is in, or it is empty.
+        """
+        box = self.box(name)
+        low = [span.start for span in box]
+        if stride != (1, 1, 1):  # what is thin may lie between the steps, so they go through its centre
+            centre = self.where(name)["centre"]
+            low = [first + (at - first) % step for first, at, step in zip(low, centre, stride, strict=True)]
+        x, y, z = low
+        i, j, k = (slice(first, span.stop, step) for first, span, step in zip(low, box, stride, strict=True))
+        return np.ascontiguousarray(self._inside(name, (i, j, k))), (x, y, z)
 
     def stamp(self, name: str) -> str:
         """Return a text that changes with the file of a mask; it is of when the case was opened."""

@@ -13,6 +13,7 @@ from explorer.errors import QueryError, UnknownName
 from explorer.grid import Grid, closest_ras
 from explorer.kernel import levels
 from explorer.views.overlay import PLANES, Overlay
+from explorer.views.view import OutdatedError
 from explorer.volume import Volume
 
 LAYERS = ("image", "labels", "other")
@@ -24,6 +25,9 @@ PRESETS: dict[str, tuple[float, float]] = {"1-99": (1, 99), "2-98": (2, 98), "0.
 _WHICH = (0.5, 1, 2, 98, 99, 99.5)
 _EXACT = {"u1": "u1", "i1": "i2", "i2": "i2", "u2": "u2", "b1": "u1"}
 _SAMPLE = 2**16
+_TYPICAL = (0.5, 99.5)
+_ROOM = 2.0  # beyond these percentiles, in the distance between them
+_ENOUGH = 2**10
 _serials = count(1)
 
 
@@ -49,7 +53,8 @@ class Picture:
         1st and 99th percentile of the finite non-zero values: exactly once `settled`, until then of
         a sample.
     exact
-        Whether values are sent as stored; otherwise they are rounded to 65,536 steps.
+        Whether values are sent as stored; otherwise they are rounded to 65,536 steps over what is
+        typical, and what is beyond becomes the nearest of them. `value` gives the true one.
     lowest, step
         Of stored values that are rounded: ``sent = (stored - lowest) / step``.
     content
@@ -122,14 +127,20 @@ class Picture:
         Raises
         ------
         QueryError
-            There is no such layer, or its masks are not read yet.
+            There is no such layer.
+        OutdatedError
+            Its masks are not read yet, as after another mask set was chosen, or nothing is compared.
         """
         if name not in LAYERS[1:]:
             raise QueryError(f"No layer {name!r:.100}; there are {', '.join(LAYERS)}.")
         found = self.labels if name == "labels" else self.other
         if found is None:
-            raise QueryError("These masks are not read yet.")
+            raise OutdatedError("These masks are not read yet.")
         return found
+
+    def value(self, voxel: tuple[int, int, int]) -> float:
+        """Return the value of a voxel, which may be NaN or infinite."""
+        return self.slope * float(self.voxels[voxel]) + self.inter
 
     def image_slice(
         self, plane: str, index: int, rows: tuple[int, int] | None = None, stride: int = 1
@@ -254,7 +265,7 @@ def picture(volume: Volume, window: tuple[float, float] | None = None, content: 
     sent = _EXACT.get(volume.voxels.dtype.str[1:])
     lowest, step = 0.0, 1.0
     if sent is None:
-        lowest, highest = _range(volume.voxels)
+        lowest, highest = _ends(volume)
         step = (highest - lowest) / 65535 or 1.0
     return Picture(
         voxels,
@@ -306,20 +317,38 @@ def _flat(voxels: NDArray[Any]) -> NDArray[Any]:
     return upright.transpose(np.argsort(upright.strides, kind="stable"))
 
 
-def _sampled(volume: Volume) -> tuple[float, float]:
+def _sample(volume: Volume) -> NDArray[Any]:
     flat = volume.voxels.reshape(-1, order="F")
     step = max(1, flat.size // _SAMPLE)
     while any(gcd(step, n) > 1 for n in volume.voxels.shape[:2]):
         step += 1  # so that no row or column is preferred
+    return np.ascontiguousarray(flat[::step])
+
+
+def _sampled(volume: Volume) -> tuple[float, float]:
+    sample = _sample(volume)
     found = distribution(
-        lambda: [np.ascontiguousarray(flat[::step])],
-        flat.dtype,
+        lambda: [sample],
+        sample.dtype,
         (1, 99),
         slope=volume.slope,
         inter=volume.inter,
         nonzero=True,
     )
     return found.percentiles[0], found.percentiles[1]
+
+
+def _ends(volume: Volume) -> tuple[float, float]:
+    """Return stored values between which it is worth to tell apart: few voxels far off do not count."""
+    lowest, highest = _range(volume.voxels)
+    sample = _sample(volume).astype(np.float64)
+    typical = sample[np.isfinite(sample) & (sample != 0)]
+    if typical.size < _ENOUGH:
+        return lowest, highest
+    low, high = np.percentile(typical, _TYPICAL).tolist()
+    room = _ROOM * (high - low)
+    # 0 is what many images have around the body.
+    return max(lowest, min(low - room, 0.0)), min(highest, max(high + room, 0.0))
 
 
 def _range(stored: NDArray[Any]) -> tuple[float, float]:

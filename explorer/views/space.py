@@ -8,7 +8,7 @@ import numpy as np
 
 from explorer.cache import DiskCache
 from explorer.clauses import text
-from explorer.errors import QueryError
+from explorer.errors import ExplorerError, QueryError
 from explorer.structures import structure
 from explorer.surface_cache import key, pack, unpack
 from explorer.surface_files import to_file
@@ -56,7 +56,8 @@ class Surfaces:
         kept = self._cache.get(place)
         found = unpack(kept) if kept is not None else None
         if found is None:
-            stride = strides(masks.grid)
+            shape = [span.stop - span.start for span in masks.box(name)]
+            stride = strides(shape, masks.grid.spacing_mm)
             inside, low = masks.cropped(name, stride)
             found = surface(inside, masks.grid, low=low, stride=stride)
             self._cache.put(place, pack(found))
@@ -90,7 +91,7 @@ def module_answer(message: Message) -> Answer:
 
 
 def export_answer(surfaces: Surfaces, masks: Overlay, case: str, message: Message) -> Answer:
-    """Answer "export" {structures, format, colors}: a file with the surfaces of chosen structures."""
+    """Answer "export" {structures, format, colors}: a file of surfaces, and which could not be made."""
     names = message.get("structures")
     if not isinstance(names, Sequence) or isinstance(names, str) or not 0 < len(names) <= _MAX_STRUCTURES:
         raise QueryError(f"Ask for 1 to {_MAX_STRUCTURES} structures.")
@@ -98,8 +99,16 @@ def export_answer(surfaces: Surfaces, masks: Overlay, case: str, message: Messag
     own = message.get("colors")
     colors = {name: _color(own.get(name) if isinstance(own, Mapping) else None, name) for name in wanted}
     form = text(message.get("format"), "format")
-    data = to_file({name: surfaces.get(masks, case, name) for name in wanted}, colors, form)
-    return {"suffix": "glb" if form == "glb" else f"{form}.zip"}, [data]
+    found, failed = {}, {}
+    for name in wanted:
+        try:
+            found[name] = surfaces.get(masks, case, name)
+        except ExplorerError as error:
+            failed[name] = error
+    if failed and not found:
+        raise next(iter(failed.values()))
+    data = to_file(found, colors, form)
+    return {"suffix": "glb" if form == "glb" else f"{form}.zip", "left_out": list(failed)}, [data]
 
 
 def handlers(

@@ -36,7 +36,7 @@ Answer = tuple[Mapping[str, Any], Sequence[bytes | memoryview]]
 
 
 class OutdatedError(QueryError):
-    """A request about what is no longer shown: a matter of milliseconds, and nothing to tell the user."""
+    """A request about what is shown no longer, or not yet: soon over, and nothing to tell the user."""
 
 
 class View(anywidget.AnyWidget):

@@ -13,7 +13,7 @@ from explorer.dataset import Dataset
 from explorer.errors import ExplorerError, QueryError, VolumeError
 from explorer.selection import LAYOUTS, Selection
 from explorer.surface_cache import surface_cache
-from explorer.views import space
+from explorer.views import questions, space
 from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
 from explorer.views.opening import Opener, Shelf
@@ -103,6 +103,7 @@ class Viewer(View):
         self.selection = selection
         self.dataset = dataset
         self.shared = selection.token
+        self._questions = questions.handlers(self._asked, self._masks_asked)
         self._space = space.handlers(space.Surfaces(surface_cache(dataset, store)), self._masks_asked)
         self.mask_sets = list(dataset.mask_sets)
         self._picture: Picture | None = None
@@ -124,12 +125,11 @@ class Viewer(View):
         """Return what answers the browser's requests."""
         return {
             "slices": self._slices,
-            "where": self._where,
-            "window": self._window,
             "step": self._step,
             "open": self._open,
             "ahead": self._give_ahead,
             "snapshot": self._snapshot,
+            **self._questions,
             **self._space,
         }
 
@@ -224,19 +224,6 @@ class Viewer(View):
                 self._show_masks()  # before ids that the browser does not know yet
         return fields, buffers
 
-    def _where(self, message: Message) -> Answer:
-        return self._masks_asked(message)[0].where(text(message.get("structure"), "structure")), []
-
-    def _window(self, message: Message) -> Answer:
-        preset = text(message.get("preset"), "preset")
-        shown = self._asked(message)
-        if preset == "structure":
-            layer, name = self._structure_of(message)
-            low, high = shown.window_of(name, layer)
-        else:
-            low, high = shown.preset(preset)
-        return {"low": low, "high": high}, []
-
     def _asked(self, message: Message) -> Picture:
         if self._picture is None or message.get("scene") != self.scene.get("key"):
             raise OutdatedError("This case is no longer open.")
@@ -254,9 +241,6 @@ class Viewer(View):
         if message.get("content", masks.token) != masks.token:
             raise OutdatedError("Other masks are shown by now.")
         return masks, str(self.scene["case"])
-
-    def _structure_of(self, message: Message) -> tuple[str, str]:
-        return text(message.get("layer", "labels"), "layer"), text(message.get("structure"), "structure")
 
     def _step(self, message: Message) -> Answer:
         self.selection.step(1 if message.get("by") == 1 else -1)
@@ -301,8 +285,12 @@ class Viewer(View):
 
     def _change_masks(self, _change: object = None) -> None:
         case = self.selection.case
-        if case and self._picture is not None and self.scene.get("case") == case:
-            self.error = ""
+        if not case:
+            return
+        with self.hold_sync():
+            self.error = self._failure = ""
+            # A case that is not shown is on its way, or could not be: then these masks may open it.
+            self.busy = "Reading masks" if self.scene.get("case") == case else f"Opening {case}"
             self._read(case)
 
     def _read(self, case: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from viewer_page import bridge, letters, said
+from viewer_page import at, bridge, letters, said
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
@@ -33,6 +33,12 @@ def holes() -> np.ndarray:
     return values
 
 
+def far() -> np.ndarray:
+    values = (IMAGE / 7).astype(np.float32)
+    values[0, 0, 0] = 1e7
+    return values
+
+
 FILES: dict[str, dict[str, bytes | None]] = {
     "good": {"mri": packed(IMAGE), "liver": packed(BOX)},
     "half": {"mri": packed(IMAGE)[:9000]},
@@ -42,6 +48,7 @@ FILES: dict[str, dict[str, bytes | None]] = {
     "frames": {"mri": packed(np.zeros((*SHAPE, 7), np.int16))},
     "slice": {"mri": packed(IMAGE[:, :, :1]), "liver": packed(BOX[:, :, 6:7])},
     "holes": {"mri": packed(holes()), "liver": packed(BOX)},
+    "far": {"mri": packed(far()), "liver": packed(BOX)},
     "constant": {"mri": packed(np.full(SHAPE, 7, np.int16)), "liver": packed(BOX)},
     "mask": {
         "mri": packed(IMAGE),
@@ -141,6 +148,46 @@ def test_odd_values_are_drawn_and_read_off(shown: Bridge, case: str):
     assert case in shown.page.inner_text(".xp-plane-axial .xp-tl")
     assert shown.page.inner_text(".xp-error") == ""
     good(shown)
+
+
+def test_a_value_that_was_rounded_on_its_way_is_asked_for_once_the_hand_rests(shown: Bridge):
+    def value() -> str:
+        return next(part for part in said(shown).split(" · ") if part.startswith("value"))[6:]
+
+    def move(*voxel: int) -> list[int]:
+        """Put the crosshair there; returns the voxel as the file has it."""
+        point = shown.view._picture.grid.to_world(voxel)
+        shown.view.selection.point = tuple(point.tolist())
+        return [round(float(at)) for at in shown.view._picture.as_stored.to_voxel(point)]
+
+    shown.view.selection.open("far")
+    shown.settle()
+    place = tuple(move(12, 9, 7))
+    assert value().startswith("≈ ")
+    assert float(value()[2:]) == pytest.approx(far()[place], abs=0.06)
+    shown.settle()
+    assert value() == f"{far()[place]:.7g}"
+    x, y = at(shown, "axial", 0.4, 0.6)
+    shown.page.mouse.move(x - 30, y)
+    shown.page.mouse.move(x, y)
+    shown.settle()
+    told = [int(n) for n in said(shown).split("voxel ")[1].split(" · ")[0].split()]
+    assert shown.stub.sent_of("value")[-1]["voxel"] == told
+    assert len(shown.stub.sent_of("value")) == 3  # at first, there, and not of what it went over
+    assert value() in shown.page.inner_text(".xp-card")
+    assert not value().startswith("≈")
+    shown.page.mouse.move(1, 1)
+    shown.view.selection.open("holes")
+    shown.settle()
+    move(30 - 1 - 15, 12, 9)
+    shown.settle()
+    assert value() == "none (NaN)"
+    asked = len(shown.stub.sent_of("value"))
+    good(shown)
+    move(3, 4, 5)
+    shown.settle()
+    assert value().isdecimal()
+    assert len(shown.stub.sent_of("value")) == asked  # nothing was rounded
 
 
 def test_masks_that_cannot_be_read_are_in_the_list_and_the_others_drawn(shown: Bridge):

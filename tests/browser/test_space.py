@@ -179,18 +179,6 @@ def test_the_cube_and_the_menu_turn_to_the_six_sides(opened: Opened):
     assert bridge.page.locator(".xp-face-S").is_visible()
 
 
-def test_slices_in_space_show_the_picture(opened: Opened):
-    bridge = opened("kidney_left", layout="grid")
-    settle(bridge, 1)
-    before = bridge.page.locator(".xp-3d").get_attribute("data-held")
-    bridge.page.get_by_role("button", name="Slices", exact=True).click()
-    bridge.settle()
-    after = bridge.page.locator(".xp-3d").get_attribute("data-held")
-    assert before is not None
-    assert after is not None
-    assert int(after.split()[1]) == int(before.split()[1]) + 3
-
-
 def test_surfaces_can_be_saved(opened: Opened):
     bridge = opened("liver")
     settle(bridge, 1)

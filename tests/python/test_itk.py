@@ -4,8 +4,9 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import nibabel as nib
 import numpy as np
@@ -110,6 +111,17 @@ def test_chosen_structures_only(root: Path, shown: dict):
         open_in_itkwidgets(case, ["liver"], mask_set="model")
 
 
+def test_masks_of_any_set_are_shown(root: Path, write, shown: dict):
+    predicted = {"liver": box_mask((1, 3), (2, 6), (3, 8)), "aorta": box_mask((5, 6), (1, 2), (1, 2))}
+    model = write({"s0001": {**predicted, "mri": None}}, meta="", root="model")
+    case = open_dataset(root).with_mask_set("model", model)["s0001"]
+    open_in_itkwidgets(case, mask_set="model")
+    assert [name for _, name in shown["label_names"]] == ["background", "liver", "aorta"]
+    assert np.bincount(shown["label_image"]["data"].ravel()).tolist()[1:] == [2 * 4 * 5, 1]
+    with pytest.raises(UnknownName, match="kidney_left"):
+        open_in_itkwidgets(case, ["kidney_left"], "model")
+
+
 def test_what_it_would_draw_wrong_is_refused_or_told(write, shown: dict):
     sheared = AFFINE.copy()
     sheared[1, 2] = 1.5
@@ -147,13 +159,35 @@ def test_where_it_cannot_work_it_says_what_to_do(root: Path, monkeypatch: pytest
 
 
 @pytest.mark.skipif(find_spec("itkwidgets") is None, reason="needs totalseg-explorer[itk]")
-def test_the_real_itkwidgets_takes_it(root: Path):
-    from itkwidgets.integrations import _get_viewer_image
-    from ngff_zarr import to_ngff_image
+def test_the_real_itkwidgets_takes_image_and_labels(
+    root: Path, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    import itkwidgets
+    import zarr
+    from itkwidgets._initialization_params import init_params_dict
 
-    from explorer.itk import view_image
-
-    image = read_image(open_dataset(root)["s0001"])
-    made = view_image(to_ngff_image, image.values(), image.grid)
-    assert made.scale == {"x": 2.0, "y": 1.5, "z": 3.0}
-    assert len(_get_viewer_image(made)) > 0
+    # Where no Jupyter runs it wants a server to talk to, but takes the data as it does in JupyterLab.
+    server = SimpleNamespace(config=SimpleNamespace(workspace=""))
+    given: dict[str, Any] = {}
+    real = itkwidgets.view
+    monkeypatch.setattr(itkwidgets, "view", lambda **kept: given.update(kept) or real(**kept, server=server))
+    with pytest.warns(UserWarning, match="Partly hidden"):
+        view = open_in_itkwidgets(open_dataset(root)["s0001"])
+    settings = init_params_dict(MagicMock())
+    assert set(given) - {"image", "label_image"} <= set(settings)
+    voxels = {}
+    for name in ("Image", "LabelImage"):
+        group = zarr.open_group(view.stores[name], mode="r")
+        (scales,) = group.attrs["multiscales"]
+        assert [axis["name"] for axis in scales["axes"]] == ["z", "y", "x"]
+        (finest, *_) = scales["datasets"]
+        scale, shift = (step[step["type"]] for step in finest["coordinateTransformations"])
+        assert scale == [3.0, 1.5, 2.0]
+        voxels[name] = group[finest["path"]][:]
+        # RAS+ world of voxel (5, 3, 4) of the file, turned to LPS+.
+        world = ((AFFINE @ (5, 3, 4, 1))[:3] * (-1, -1, 1))[::-1]
+        place = tuple(np.rint((world - shift) / scale).astype(int))
+        np.testing.assert_allclose(place * np.array(scale) + shift, world, atol=1e-6)
+        assert voxels[name][place] == (image[5, 3, 4] if name == "Image" else 2)
+    assert given["label_names"][2] == (2, "kidney_left")
+    assert np.bincount(voxels["LabelImage"].ravel()).tolist()[1:] == [80 - 15, 30]

@@ -171,6 +171,8 @@ def test_the_app_takes_mask_sets(both, tmp_path: Path):
     dataset, model = both
     app = Explorer(dataset, store=tmp_path / "store", mask_sets={"model": model})
     assert app.viewer.mask_sets == ["reference", "model"]
+    with pytest.raises(UnknownName, match="mask set"):
+        app.selection.restore({"mask_set": "gone"})
 
 
 def test_a_page_is_served_with_its_mask_sets(both, monkeypatch: pytest.MonkeyPatch):

@@ -101,6 +101,18 @@ def test_a_snapshot_survives_json_and_restores_everything(selection: Selection):
     assert other.cohort().ids == ["s1"]
 
 
+def test_mask_sets_that_there_are_not_are_refused_where_they_are_known(selection: Selection):
+    known = Selection(selection.everything, ["reference", "model"])
+    for name in ("mask_set", "compare"):
+        with pytest.raises(UnknownName, match="Did you mean 'model'"):
+            known.restore({"case": "s1", name: "modl"})
+    assert (known.case, known.mask_set, known.compare) == ("", "reference", "")
+    known.restore({"mask_set": "model", "compare": ""})
+    assert (known.mask_set, known.compare) == ("model", "")
+    selection.restore({"mask_set": "of a data set that is not measured"})
+    assert selection.mask_set == "of a data set that is not measured"
+
+
 @pytest.mark.parametrize(
     "state",
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from samples import SHAPE, box_mask
+from samples import SHAPE, box_mask, nifti_bytes
 
 from explorer import Cohort, Selection, export_surfaces, open_dataset
 from explorer.cache import DiskCache
@@ -223,6 +223,61 @@ def test_downloads_hold_what_was_chosen(view: Viewer):
     scene = trimesh.load(io.BytesIO(data), file_type="glb")
     assert scene.geometry["liver"].visual.material.baseColorFactor[:3].tolist() == [255, 0, 0]
     assert scene.geometry["kidney_left"].visual.material.baseColorFactor[:3].tolist() != [255, 0, 0]
+
+
+def test_only_what_is_large_itself_is_looked_at_in_steps(
+    write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """A ball of 9 voxels beside a shell of 60, and a sieve of which steps from its corner see the holes only."""
+    monkeypatch.setattr("explorer.surfaces._READ_VOXELS", 1_000)
+    size = 64
+    apart = np.linalg.norm(np.indices((size, size, size)) - 32.0, axis=0)
+    small = np.roll(apart <= 4, (20, 20, 20), (0, 1, 2))
+    sheet = np.zeros((size, size, size), bool)
+    sheet[3:61, 5:61, 7] = np.indices((58, 56)).sum(axis=0) % 2
+    masks = {"liver": (apart < 30) & (apart > 20), "adrenal_gland_left": small, "skin": sheet}
+    affine = np.diag([2.0, 1.5, 3.0, 1.0])
+    files = {name: nifti_bytes(mask.astype(np.uint8), affine) for name, mask in masks.items()}
+    image = nifti_bytes(np.ones((size, size, size), np.int16), affine)
+    dataset = open_dataset(write({"s0001": {"mri": image, **files}}))
+    selection = Selection(Cohort.join(dataset.meta))
+    selection.case = "s0001"
+    view = Viewer(selection, dataset, store=str(tmp_path / "store"))
+    made = case_surfaces(dataset["s0001"])
+    whole = surface(small, Grid(small.shape, affine))
+    for name in masks:
+        reply, (codes, rows) = ask(view, kind="surface", structure=name)
+        assert reply["ok"], reply
+        places = np.frombuffer(codes, "<u2").reshape(-1, 3) * reply["step"] + reply["origin"]
+        found = trimesh.Trimesh(places, np.frombuffer(rows, "<u2").reshape(-1, 3), process=False)
+        inside = np.argwhere(masks[name]) * (2.0, 1.5, 3.0)
+        for bounds in (
+            found.bounds,
+            [made[name].vertices_mm.min(axis=0), made[name].vertices_mm.max(axis=0)],
+        ):
+            np.testing.assert_allclose(bounds, [inside.min(axis=0), inside.max(axis=0)], atol=12.5)
+        if name == "adrenal_gland_left":
+            assert len(found.faces) == len(made[name].triangles) == len(whole.triangles)
+            np.testing.assert_allclose(found.bounds[0], whole.vertices_mm.min(axis=0), atol=0.4)
+    assert view.error == ""
+
+
+def test_what_has_no_surface_is_left_out_of_a_download_and_named(view: Viewer):
+    real = space.surface
+
+    def failing(inside: np.ndarray, *given: object, **options: object) -> Surface:
+        if inside.sum() == box_mask((1, 4), (2, 6), (3, 8)).sum():
+            raise QueryError("The liver has no surface.")
+        return real(inside, *given, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(space, "surface", failing)
+        reply, (data,) = ask(view, kind="export", structures=["liver", "kidney_left"], format="stl")
+        assert reply["left_out"] == ["liver"]
+        assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["kidney_left.stl"]
+        assert view.error == ""
+        reply, buffers = ask(view, kind="export", structures=["liver"], format="stl")
+        assert (reply["ok"], reply["error"], buffers) == (False, "The liver has no surface.", [])
 
 
 def test_stl_and_ply_are_read_back_by_others(one: Surface):

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
-from explorer import open_dataset
+from explorer import open_dataset, surfaces
 from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.phantom import write_case
@@ -135,6 +136,52 @@ def test_neighbours_leave_no_gap():
     assert np.percentile(off, 95) < 0.7 * min(SPACING)
 
 
+def gaps_mm(ids: np.ndarray, grid: Grid, one: Surface, other: Surface, rim_mm: float) -> np.ndarray:
+    """Return how far points of one surface lie out of (+) or in (-) the other, where 1 and 2 touch, off their rim."""
+    border = []
+    for axis in range(3):
+        along = np.moveaxis(ids, axis, 0)
+        touching = np.argwhere(along[:-1] * along[1:] == 2).astype(float)
+        touching[:, 0] += 0.5
+        border.append(np.insert(touching[:, 1:], axis, touching[:, 0], axis=1))
+    border = np.concatenate(border)
+    outside = np.pad(ids, 1) == 0
+    deep = distance_transform_edt(~outside, sampling=grid.spacing_mm)[
+        tuple(np.rint(border + 1).astype(int).T)
+    ]
+    points = grid.to_world(border[deep > rim_mm])
+    sampled = solid(one).sample(60_000, seed=1)
+    mesh = solid(other)
+    across, faces = trimesh.sample.sample_surface(mesh, 200_000, seed=1)
+    near = sampled[KDTree(points).query(sampled)[0] < 6]
+    assert len(near) > 2_000
+    apart, nearest = KDTree(across).query(near)
+    side = np.einsum("ij,ij->i", near - across[nearest], mesh.face_normals[faces[nearest]])
+    return np.sign(side) * apart
+
+
+@pytest.mark.parametrize("spacing", [(1.5, 1.5, 3.0), (1.0, 1.2, 5.0), (2.0, 2.0, 2.0)])
+def test_a_large_and_a_small_neighbour_meet_within_a_voxel(spacing: tuple, monkeypatch: pytest.MonkeyPatch):
+    """A body of 2.5 l, dented by a ball of 155 ml."""
+    half_mm, radius_mm = np.array((100.0, 80.0, 78.0)), 33.6
+    shape = tuple(int(n) for n in np.ceil(2 * half_mm / spacing) + 4)
+    places = (np.moveaxis(np.indices(shape), 0, -1) - (np.array(shape) - 1) / 2) * spacing
+    ids = (np.square(places / half_mm).sum(axis=-1) <= 1).astype(np.uint8)
+    ids[np.square(places - (80, 0, 0)).sum(axis=-1) <= radius_mm**2] = 2
+    blocks = []
+    real = surfaces._factors
+    monkeypatch.setattr(surfaces, "_factors", lambda *given: blocks.append(real(*given)) or blocks[-1])
+    grid = Grid(shape, affine(spacing))
+    body, dent = (surface(ids == n, grid) for n in (1, 2))
+    assert blocks[0].prod() > 3 * blocks[1].prod()
+    for one, other in ((body, dent), (dent, body)):
+        off = gaps_mm(ids, grid, one, other, 12) / max(spacing)
+        low, few, typical, most, high = np.percentile(off, (1, 5, 50, 95, 99))
+        assert -0.75 < low < high < 0.75
+        assert -0.5 < few < most < 0.5
+        assert abs(typical) < 0.3
+
+
 def test_a_single_voxel_and_a_full_image_have_surfaces():
     mask = np.zeros((5, 6, 7), bool)
     mask[2, 3, 4] = True
@@ -167,13 +214,15 @@ def test_a_large_volume_is_looked_at_in_steps(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("explorer.surfaces._READ_VOXELS", 40_000)
     mask = ball((94, 76, 42))
     grid = Grid(mask.shape, affine())
-    x, y, z = stride = strides(grid)
-    seen = mask[::x, ::y, ::z]
-    assert seen.size <= 40_000 < mask.size
-    found = solid(surface(seen, grid, stride=stride))
+    x, y, z = stride = strides(grid.shape, grid.spacing_mm)
+    assert stride > (1, 1, 1)
     centre = affine()[:3, :3] @ ((np.array(mask.shape) - 1) / 2) + affine()[:3, 3]
-    assert found.volume == pytest.approx(mask.sum() * 15, rel=0.03)
-    np.testing.assert_allclose(found.center_mass, centre, atol=2.0)
+    for i, j, k in ((0, 0, 0), (x - 1, y - 1, z - 1)):
+        seen = mask[i::x, j::y, k::z]
+        assert seen.size <= 40_000 < mask.size
+        found = solid(surface(seen, grid, low=(i, j, k), stride=stride))
+        assert found.volume == pytest.approx(mask.sum() * 15, rel=0.03)
+        np.testing.assert_allclose(found.center_mass, centre, atol=0.2 * max(SPACING))
 
 
 def test_what_cannot_be_had_is_said():

@@ -1,5 +1,7 @@
 """The kernel side of the viewer."""
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -94,6 +96,50 @@ def test_window_and_scaling_are_those_of_the_values(opened):
     np.testing.assert_allclose(sent, expected, atol=906 / 65535)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64])
+def test_a_few_values_far_off_do_not_blunt_the_others(opened, dtype: type):
+    rng = np.random.default_rng(1)
+    image = rng.uniform(20, 1000, (24, 20, 18)).astype(dtype)
+    image[:, :6] = 0
+    image[5, 7, 9], image[6, 7, 9] = 10**7, -(10**6)
+    view = opened({"mri": nifti_bytes(image, np.diag([2.0, 1.5, 3.0, 1.0])), "a": None, "b": None})
+    assert not view.scene["exact"]
+    sent = cut(view, "axial", 9, "image") * view.scene["scale"] + view.scene["offset"]
+    true = image[:, :, 9].T.astype(float)
+    common = (true >= 0) & (true <= 1000)
+    assert common.sum() == true.size - 2
+    np.testing.assert_allclose(sent[common], true[common], atol=0.05)
+    assert sent[7, 5] == sent.max() > 1000
+    assert sent[7, 6] == sent.min() < 0
+    for voxel in ((5, 7, 9), (6, 7, 9), (3, 12, 9)):
+        reply, _ = ask(view, kind="value", scene=view.scene["key"], voxel=list(voxel))
+        assert reply["value"] == image[voxel]
+
+
+def test_steps_go_from_end_to_end_where_little_is_inside(opened):
+    image = np.zeros((24, 20, 18), np.float32)
+    image[5:9, 7, 9] = (1, 500, 1000, 1e5)
+    view = opened({"mri": nifti_bytes(image, np.diag([2.0, 1.5, 3.0, 1.0])), "a": None, "b": None})
+    sent = cut(view, "axial", 9, "image") * view.scene["scale"] + view.scene["offset"]
+    np.testing.assert_allclose(sent, image[:, :, 9].T, atol=1)
+
+
+def test_a_value_is_told_as_it_is_scaled_and_that_there_is_none(opened):
+    image = np.full(SHAPE, 0.25)
+    image[1, 2, 3], image[2, 2, 3], image[3, 2, 3] = np.nan, np.inf, -np.inf
+    data = nib.Nifti1Image(image, np.eye(4), dtype=np.float64)
+    view = opened({"mri": gzip.compress(data.to_bytes()), "a": None, "b": None})
+
+    def value(*voxel: int) -> object:
+        return ask(view, kind="value", scene=view.scene["key"], voxel=list(voxel))[0]["value"]
+
+    assert [value(n, 2, 3) for n in range(4)] == [0.25, "NaN", "inf", "-inf"]
+    scaled = opened({"mri": np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)})
+    scaled._picture.slope, scaled._picture.inter = 2.0, -5.0
+    view = scaled
+    assert value(SHAPE[0] - 1, 0, 0) == -5.0  # voxel 0 of a file whose first axis runs to the left
+
+
 @pytest.mark.parametrize(
     ("plane", "indices"),
     [
@@ -146,7 +192,7 @@ def test_what_is_asked_of_masks_that_are_no_longer_shown_is_refused_quietly(open
 
 def test_a_request_about_a_case_that_was_left_is_told_apart_from_a_failure(opened):
     view = opened({})
-    for kind in ("where", "window", "surface", "snapshot"):
+    for kind in ("where", "window", "surface", "snapshot", "value"):
         message = {"kind": kind, "scene": "s0001#0", "structure": "a", "preset": "full"}
         reply, _ = ask(view, **message)
         assert (reply["ok"], reply["outdated"], view.error) == (False, True, "")
@@ -310,6 +356,10 @@ def test_windows_by_name_are_percentiles_of_what_they_say(opened, image: np.ndar
         {"kind": "window", "preset": 5},
         {"kind": "window", "preset": "structure"},
         {"kind": "window", "preset": "structure", "structure": "x" * 2000},
+        *(
+            {"kind": "value", "voxel": voxel}
+            for voxel in (None, "123", [1, 2], [1, 2, 99], [-1, 0, 0], [0, 0, True], [0.0, 1, 2], [[0], 1, 2])
+        ),
         {"kind": "where", "structure": "a", "layer": "image"},
         {"kind": "where", "structure": "a", "layer": ["labels"]},
         {"kind": "where", "structure": "a", "layer": "other"},

@@ -75,6 +75,18 @@ async def until(true: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
+@pytest.fixture
+def two_sets(write, tmp_path: Path) -> tuple[Selection, Callable[[], Viewer]]:
+    """One case with masks of the reference and of a model."""
+    for name, mask in MASKS.items():
+        path = tmp_path / f"model/s0001/{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(nifti_bytes(mask[::-1]))
+    dataset = open_dataset(write({"s0001": MASKS})).with_mask_set("model", tmp_path / "model")
+    selection = Selection(Cohort.join(dataset.meta))
+    return selection, lambda: Viewer(selection, dataset, store=str(tmp_path / "store"))
+
+
 def three_cases(write: Callable, **options: Any) -> tuple[Selection, Callable[[], Viewer]]:
     dataset = open_dataset(write({f"s000{n}": MASKS for n in (1, 2, 3)}))
     selection = Selection(Cohort.join(dataset.meta))
@@ -585,3 +597,103 @@ def test_two_readings_of_the_masks_are_not_mixed_up(write):
     grid = read_image(dataset["s0001"]).grid
     one, other = (Overlay(dataset["s0001"], "reference", grid) for _ in range(2))
     assert one.token != other.token
+
+
+def test_what_is_asked_of_masks_that_are_still_read_is_refused_quietly(
+    two_sets, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = two_sets
+    gate = Gate(monkeypatch)
+    gate.open.set()
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.labels.get("complete") and not view.busy)
+        monkeypatch.setattr(
+            reading, "Overlay", lambda *given: (entered.set(), go.wait(20), Overlay(*given))[-1]
+        )
+        entered, go = Event(), Event()
+        selection.mask_set = "model"
+        await until(entered.is_set)
+        assert view.busy == "Reading masks"
+        for message in (
+            {"kind": "slices", "plane": "axial", "indices": [4], "layer": "labels"},
+            {"kind": "surface", "structure": "a"},
+            {"kind": "where", "structure": "a"},
+            {"kind": "window", "preset": "structure", "structure": "a"},
+        ):
+            reply, buffers = ask(view, scene=view.scene["key"], **message)
+            assert (reply["ok"], reply["outdated"], buffers, view.error) == (False, True, [], "")
+        go.set()
+        await until(lambda: view.labels.get("mask_set") == "model" and not view.busy)
+        assert ask(view, kind="surface", scene=view.scene["key"], structure="a")[0]["ok"]
+        view.close()
+
+    in_loop(test)
+
+
+@pytest.mark.parametrize("with_loop", [False, True])
+def test_a_mask_set_that_there_is_brings_the_case_back_after_one_that_there_is_not(
+    two_sets, in_loop, with_loop: bool
+):
+    selection, make = two_sets
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.labels.get("complete"))
+        selection.restore({"mask_set": "gone"})
+        assert view.scene == {}
+        assert "No mask set 'gone'" in view.error
+        with pytest.raises(VolumeError, match="No mask set 'gone'"):
+            view.snapshot()
+        selection.mask_set = "model"
+        await until(lambda: view.labels.get("complete") and not view.busy)
+        assert (view.scene["case"], view.labels["mask_set"]) == ("s0001", "model")
+        assert (view.error, view.busy) == ("", "")
+        view.close()
+
+    if with_loop:
+        in_loop(test)
+    else:
+        apart(asyncio.wait_for(test(), 10))
+
+
+def test_masks_that_are_chosen_while_the_image_is_read_are_the_ones_that_are_shown(
+    two_sets, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = two_sets
+    asked, go = slow_images(monkeypatch)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(asked.is_set)
+        selection.mask_set = "model"
+        go.set()
+        await until(lambda: view.scene and not view.busy)
+        assert (view.labels["mask_set"], view.labels["complete"]) == ("model", True)
+        view.close()
+
+    in_loop(test)
+
+
+def test_a_case_and_a_mask_set_that_are_restored_together_are_read_once(
+    two_sets, in_loop, monkeypatch: pytest.MonkeyPatch
+):
+    selection, make = two_sets
+    reads: list[str] = []
+    real = reading.read_image
+    monkeypatch.setattr(
+        reading, "read_image", lambda case: (reads.append(case.id), time.sleep(0.05), real(case))[-1]
+    )
+
+    async def test() -> None:
+        view = make()
+        selection.restore({"case": "s0001", "mask_set": "model", "compare": "reference"})
+        await until(lambda: view.labels.get("complete") and not view.busy)
+        assert (view.labels["mask_set"], view.other["mask_set"], reads) == ("model", "reference", ["s0001"])
+        view.close()
+
+    in_loop(test)

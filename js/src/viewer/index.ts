@@ -21,6 +21,7 @@ import { spaceTile } from "./space";
 import { stage } from "./stage";
 import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
 import { put } from "./tile";
+import { trueValues } from "./values";
 import { visits } from "./visits";
 
 const SILENT = "The kernel has not answered for a while: it is busy, or it has stopped. What was loaded can still be looked at.";
@@ -30,9 +31,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const kernel = connect(model);
   const view = freshView();
   const drawn = measures();
+  const exact = trueValues(kernel, () => say());
   const told = readout(() => {
     if (!view.scene) return;
-    const words = describe(view, lookUp(view, cuts, view.voxel));
+    const words = describe(view, exact.of(view.scene, lookUp(view, cuts, view.voxel)));
     for (const t of planes.tiles.values()) t.describe(words);
   });
   let under: { plane: Plane; voxel: Vec3; x: number; y: number } | null = null;
@@ -98,10 +100,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const say = (): void => {
     const compare = model.get("compare") ?? "";
-    const spot = under && lookUp(view, cuts, under.voxel);
+    const spot = under && exact.of(view.scene, lookUp(view, cuts, under.voxel));
     if (under) hovered(new Set([...(spot?.rows ?? []), ...(spot?.otherRows ?? [])]));
     told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
-    const found = spot ?? lookUp(view, cuts, view.voxel);
+    const found = spot ?? exact.of(view.scene, lookUp(view, cuts, view.voxel));
     told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, drawn.listed(view.scene!)) : "");
   };
   const hover: Pointed["hover"] = (plane, voxel, x, y) => {
@@ -294,7 +296,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     cancelAnimationFrame(frame);
     closed = true;
     cuts.open(null);
-    for (const part of [act, cases, planes, controls, help, space, kernel]) part.dispose();
+    for (const part of [act, cases, planes, controls, help, space, exact, kernel]) part.dispose();
     disposeError();
   };
 }

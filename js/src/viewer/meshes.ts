@@ -66,7 +66,7 @@ export function meshes(kernel: Kernel, arrived: (place: string, name: string) =>
           trim();
         })
         .catch((error: Error) => {
-          if (wanted.scene !== scene) return; // another case was opened meanwhile
+          if (wanted.place !== place) return; // another case or mask set was chosen meanwhile
           if (isOutdated(error)) {
             pause = OUTDATED_MS;
             return;

@@ -48,7 +48,7 @@ export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
   return {
     voxel,
     mm: toWorld(scene, voxel).map(millimetres) as Found["mm"],
-    value: value === null ? "" : scene.exact ? String(Number(value.toPrecision(6))) : value.toPrecision(4),
+    value: value === null ? "" : scene.exact ? String(Number(value.toPrecision(6))) : `≈ ${value.toPrecision(4)}`,
     rows: rowsAt(scene, labels, voxel, sharp("labels", slices.labels)),
     otherRows: rowsAt(scene, other, voxel, sharp("other", slices.other)),
   };

@@ -1,12 +1,13 @@
 // The 3D tile: surfaces of what is shown, slice planes and crosshair. Its program comes when first needed.
 import { h } from "../shared/dom";
-import type { Kernel } from "../shared/kernel";
+import { isOutdated, type Kernel } from "../shared/kernel";
 import type { Letter, Look, Slice, Space } from "../space/index";
 import type { Rgb } from "./composite";
 import { cube } from "./cube";
 import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
 import { isPresent, PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { saveSurfaces, type Format } from "./saving";
 import { put } from "./tile";
 import { bindSpace } from "./turning";
 import { inflate } from "./unpack";
@@ -47,6 +48,7 @@ export interface SpaceActions {
 }
 
 const MAX_RATIO = 2;
+const GREY: Rgb = [160, 160, 160];
 /** A picture that takes longer is drawn after a rest; that of another case after its slices. */
 const [QUICK_MS, REST_MS, AFTER_SLICES_MS] = [12, 160, 40];
 const NO_WEBGL =
@@ -158,6 +160,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     size = "";
     say("");
     onCard = new Set();
+    if (last) space.fit(box(last.scene)); // there may be no surface that would
     refresh();
   };
 
@@ -228,7 +231,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       }
       if (!onCard.has(name)) continue;
       there += 1;
-      looks.set(name, { color: f.colors[row] ?? [160, 160, 160], opacity: f.opacities[row] ?? 1, bright: row === f.hovered });
+      looks.set(name, { color: f.colors[row] ?? GREY, opacity: f.opacities[row] ?? 1, bright: row === f.hovered });
     }
     space.show(looks);
     space.slices(slices(f));
@@ -265,21 +268,15 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     invalidate();
   };
 
-  const download = async (format: string): Promise<void> => {
+  const download = async (format: Format): Promise<void> => {
     if (!last?.labels) return;
     const f = last;
-    const chosen = rows(f);
-    const structures = chosen.map((row) => f.labels!.structures[row]!.name);
-    const colors = Object.fromEntries(chosen.map((row, i) =>
-      [structures[i]!, `#${(f.colors[row] ?? [160, 160, 160]).map((c) => Math.round(c).toString(16).padStart(2, "0")).join("")}`]));
+    const colors = rows(f).map((row): [string, Rgb] => [f.labels!.structures[row]!.name, f.colors[row] ?? GREY]);
     try {
-      const { content, buffers } = await kernel.ask("export", { scene: f.scene.key, structures, format, colors });
-      const data = buffers[0]!;
-      const url = URL.createObjectURL(new Blob([new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)]));
-      h("a", { href: url, download: `${f.scene.case}-surfaces.${String(content["suffix"])}` }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      const leftOut = await saveSurfaces(kernel, f.scene, new Map(colors), format);
+      if (leftOut.length) on.failed(`Saved without ${leftOut.join(", ")}: no surface can be made of ${leftOut.length === 1 ? "it" : "them"}.`);
     } catch (error) {
-      on.failed((error as Error).message);
+      if (!isOutdated(error)) on.failed((error as Error).message);
     }
   };
 
