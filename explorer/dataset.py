@@ -7,11 +7,13 @@ A data set is known by its shape, not by its name: a folder of case folders, eac
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from explorer.case import IMAGES as IMAGES
+from explorer.case import MASKS, SUFFIX, MaskSet, join
+from explorer.case import REFERENCE as REFERENCE
+from explorer.case import Case as Case
 from explorer.delimited import MAX_BYTES
 from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
@@ -20,140 +22,8 @@ from explorer.findings import Finding, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
-"""Names of images and what they hold."""
-
-MASKS = "segmentations"
-"""Folder of the masks within a case."""
-
-REFERENCE = "reference"
-"""Name of the mask set that a data set comes with."""
-
-_SUFFIX = ".nii.gz"
 _DEPTH = 2
 _MAX_NAME = 200
-
-
-@dataclass(frozen=True)
-class MaskSet:
-    """Where other masks of the same cases lie, such as those of a model.
-
-    Attributes
-    ----------
-    name
-        What it is called.
-    files
-        The place.
-    root
-        Folder of the case folders within it. A case's masks are in its folder ``segmentations``,
-        or, where there is none, beside each other in the case's folder.
-    """
-
-    name: str
-    files: Files = field(repr=False)
-    root: str
-
-    def folder(self, case: str) -> str:
-        """Return where masks of a case are looked for."""
-        return _join(self.root, case)
-
-    def masks(self, case: str) -> tuple[tuple[str, Entry], ...]:
-        """Return path and entry of each mask of a case; raises `DatasetError`."""
-        folder = self.folder(case)
-        entries = self.files.ls(folder)
-        if any(e.is_dir and e.name == MASKS for e in entries):
-            folder = f"{folder}/{MASKS}"
-            entries = self.files.ls(folder)
-        return tuple((f"{folder}/{e.name}", e) for e in entries if _is_mask(e) and e.name not in IMAGES)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One scan: an image and its masks.
-
-    Attributes
-    ----------
-    id
-        Name of its folder, such as ``"s0001"``.
-    folder
-        Path within `files`.
-    image
-        Path of the image, or ``""`` where there is none.
-    modality
-        ``"mri"`` or ``"ct"``.
-    others
-        Mask sets beside that of the data set itself.
-    """
-
-    id: str
-    folder: str
-    image: str
-    modality: Literal["mri", "ct"]
-    files: Files = field(repr=False)
-    others: tuple[MaskSet, ...] = field(default=(), repr=False)
-
-    @cached_property
-    def _entries(self) -> tuple[Entry, ...]:
-        return tuple(
-            e for e in self.files.ls(f"{self.folder}/{MASKS}") if not e.is_dir and e.name.endswith(_SUFFIX)
-        )
-
-    def masks(self, mask_set: str = REFERENCE) -> dict[str, str]:
-        """Return the path of each structure's mask, by structure.
-
-        Parameters
-        ----------
-        mask_set
-            Whose masks. A set that has none of this case gives none.
-
-        Raises
-        ------
-        UnknownName
-            There is no such mask set.
-        """
-        return {entry.name.removesuffix(_SUFFIX): path for path, entry in self._masks(mask_set)}
-
-    def mask_bytes(self, mask_set: str = REFERENCE) -> dict[str, int]:
-        """Return the bytes on disk of each structure's mask: the larger, the more there is in it."""
-        return {entry.name.removesuffix(_SUFFIX): entry.size for _, entry in self._masks(mask_set)}
-
-    def mask_stamps(self, mask_set: str = REFERENCE) -> dict[str, str]:
-        """Return a text for each structure's mask that changes when its file does."""
-        return {e.name.removesuffix(_SUFFIX): f"{e.size} {e.stamp}" for _, e in self._masks(mask_set)}
-
-    def masks_folder(self, mask_set: str = REFERENCE) -> str:
-        """Return where masks of a set are looked for, for messages."""
-        if mask_set == REFERENCE:
-            return f"{self.folder}/{MASKS} in {self.files.location}"
-        other = self._other(mask_set)
-        return f"{other.folder(self.id)} in {other.files.location}"
-
-    def _masks(self, mask_set: str) -> tuple[tuple[str, Entry], ...]:
-        if mask_set != REFERENCE:
-            return self._other(mask_set).masks(self.id)
-        folder = f"{self.folder}/{MASKS}"
-        return tuple((f"{folder}/{e.name}", e) for e in self._entries if _is_mask(e))
-
-    def _other(self, mask_set: str) -> MaskSet:
-        for other in self.others:
-            if other.name == mask_set:
-                return other
-        raise UnknownName("mask set", mask_set, (REFERENCE, *(other.name for other in self.others)))
-
-    def sizes(self) -> tuple[int, int]:
-        """Return bytes on disk of the image and of all masks."""
-        image = sum(e.size for e in self.files.ls(self.folder) if f"{self.folder}/{e.name}" == self.image)
-        return image, sum(entry.size for entry in self._entries)
-
-    def signature(self) -> str:
-        """Return a text that changes when a file of the case is added, removed or changed."""
-        own = [e for e in self.files.ls(self.folder) if not e.is_dir and e.name in IMAGES]
-        told = "".join(f"{name}\0{size}\0{stamp}\n" for name, _, size, stamp in (*own, *self._entries))
-        return blake2b(told.encode(), digest_size=12).hexdigest()
-
-    def read(self, path: str, mask_set: str = REFERENCE) -> bytes:
-        """Return the bytes of one of its files, or of a mask of another set; raises `VolumeError`."""
-        return (self.files if mask_set == REFERENCE else self._other(mask_set).files).read(path)
 
 
 @dataclass(frozen=True)
@@ -282,7 +152,7 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     for entry in top:
         if not entry.is_dir or entry.name.startswith("."):
             continue
-        case = _case(files, _join(root, entry.name), entry.name)
+        case = _case(files, join(root, entry.name), entry.name)
         if case is None:
             continue
         cases[case.id] = case
@@ -303,7 +173,7 @@ def _find_root(files: Files) -> str:
             children = [
                 e.name for e in files.ls(folder) if e.is_dir and not e.name.startswith((".", "__MACOSX"))
             ]
-            paths = [_join(folder, name) for name in children]
+            paths = [join(folder, name) for name in children]
             if any(_is_case(files, path) for path in paths):
                 found.append(folder)
             elif depth == 0 and _is_case(files, folder):
@@ -320,7 +190,7 @@ def _find_root(files: Files) -> str:
         folders = below[:1000]
     raise DatasetError(
         f"No data set at {files.location!r}: looked {_DEPTH} levels down for case folders that hold "
-        f"{' or '.join(IMAGES)} and {MASKS}/<structure>{_SUFFIX}. Give the folder or zip with the cases."
+        f"{' or '.join(IMAGES)} and {MASKS}/<structure>{SUFFIX}. Give the folder or zip with the cases."
     )
 
 
@@ -333,17 +203,13 @@ def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
             names = [e.name for e in files.ls(folder) if e.is_dir]
             if any(name in cases for name in names):
                 return folder
-            below += [_join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
+            below += [join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
         folders = below[:1000]
     first = next(iter(cases), "<case>")
     raise DatasetError(
         f"No masks of these {len(cases)} cases at {files.location!r}: looked {_DEPTH} levels down for "
-        f"folders named like cases: {first}/{MASKS}/<structure>{_SUFFIX} or {first}/<structure>{_SUFFIX}."
+        f"folders named like cases: {first}/{MASKS}/<structure>{SUFFIX} or {first}/<structure>{SUFFIX}."
     )
-
-
-def _is_mask(entry: Entry) -> bool:
-    return not entry.is_dir and entry.name.endswith(_SUFFIX) and entry.name[0] != "."
 
 
 def _is_case(files: Files, folder: str) -> bool:
@@ -355,7 +221,7 @@ def _case(files: Files, folder: str, name: str) -> Case | None:
     image = next((e.name for e in entries if not e.is_dir and e.name in IMAGES), "")
     if not image and not any(e.is_dir and e.name == MASKS for e in entries):
         return None
-    return Case(name, folder, _join(folder, image) if image else "", IMAGES.get(image, "mri"), files)
+    return Case(name, folder, join(folder, image) if image else "", IMAGES.get(image, "mri"), files)
 
 
 def _metadata(
@@ -378,7 +244,7 @@ def _metadata(
         problems.append(Finding("meta_unreadable", f"{what} Cases are shown without metadata."))
         return nothing, nothing
     try:
-        table = read_table(files.read(_join(root, "meta.csv")))
+        table = read_table(files.read(join(root, "meta.csv")))
     except (DatasetError, VolumeError) as error:
         problems.append(Finding("meta_unreadable", f"{error} Cases are shown without metadata."))
         return nothing, nothing
@@ -393,7 +259,3 @@ def _metadata(
         if row not in cases
     ]
     return table.typed.reindex(index), table.raw
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name

@@ -172,7 +172,7 @@ def test_a_disk_that_is_full_at_any_write_costs_nothing_that_was_written(
     write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     root = write(SIX)
-    monkeypatch.setattr("explorer.index._WRITING_SHARE", 100.0)  # every case at once, however fast
+    monkeypatch.setattr("explorer.building._WRITING_SHARE", 100.0)  # every case at once, however fast
     with monkeypatch.context() as patch:
         count = full_disk(patch, 10_000)
         expected = build_index(open_dataset(root), tmp_path / "whole", progress=False)
@@ -196,7 +196,7 @@ def test_a_small_disk_fills_and_what_it_holds_stays_usable(
     large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # Something is on disk before it is full, however fast cases are measured.
-    monkeypatch.setattr("explorer.index._WRITING_SHARE", 100.0)
+    monkeypatch.setattr("explorer.building._WRITING_SHARE", 100.0)
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=250k", "tmpfs", str(disk)]
