@@ -1,6 +1,6 @@
 """Measure what is new or changed, step by step, and keep it."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -9,7 +9,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from explorer.dataset import Case, Dataset
-from explorer.errors import StoreError
+from explorer.errors import DatasetError, StoreError
+from explorer.findings import OUTAGES
 from explorer.store import add_part, measured, merge, part_names, prepare, read_manifest, read_tables
 from explorer.verify import comparison
 from explorer.workers import WorkerError, cores, do
@@ -22,6 +23,7 @@ SERIAL_BYTES = 64 * 2**20
 
 _PARTS = 64
 _WRITING_SHARE = 0.05
+_MOST_LOST = 3
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,30 @@ def iter_build(
     ------
     StoreError
         The store cannot be written, holds the index of another data set, or a worker died.
+    DatasetError
+        The place of the data set no longer answers; what was measured is kept.
     """
     return _build(_plan(dataset, store, verify=verify), executor, workers)
+
+
+def file_signatures(dataset: Dataset) -> dict[str, str]:
+    """Return what tells whether the files of a case have changed, by case; empty where none can be listed.
+
+    Raises
+    ------
+    DatasetError
+        The place of the data set does not answer.
+    """
+    return {case.id: _signature(case) for case in dataset}
+
+
+def _signature(case: Case) -> str:
+    try:
+        return case.signature()
+    except DatasetError as error:
+        if error.kind in OUTAGES:
+            raise
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +114,14 @@ class _Plan:
 
 
 def _plan(dataset: Dataset, store: Path, *, verify: bool) -> _Plan:
-    signatures = {case.id: case.signature() for case in dataset}
+    signatures = file_signatures(dataset)
     manifest = read_manifest(store)
     known = measured(store)
-    todo = [case for case in dataset if verify or (case.id, signatures[case.id]) not in known]
+    todo = [
+        case
+        for case in dataset
+        if verify or not signatures[case.id] or (case.id, signatures[case.id]) not in known
+    ]
     names = {case for case, _ in known}
     if manifest and known and known.isdisjoint(signatures.items()):
         _refuse_another(dataset, store, manifest, names)
@@ -120,11 +148,33 @@ def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Gener
         where = (workers or _default_workers(todo)) if executor is None else executor
         results = stack.enter_context(closing(do(measure_files, tasks, where)))
         try:
-            for done, (_, found) in enumerate(results, start=1):
+            for done, found in enumerate(_unless_lost(results, dataset, len(todo)), start=1):
                 write(found)
                 yield Progress(done, len(todo), differences(_rows([found])) if differences else "")
         except WorkerError as error:
             raise StoreError(str(error)) from error
+
+
+def _unless_lost(
+    results: "Iterable[tuple[str, Measures]]", dataset: Dataset, total: int
+) -> "Iterator[Measures]":
+    """Pass on what was measured until the place of the data set keeps back too many cases in a row."""
+    done = 0
+    lost: list[Measures] = []
+    for _, found in results:
+        outage = next((finding for finding in found.findings if finding.kind in OUTAGES), None)
+        lost.append(found)
+        if outage is None:
+            yield from lost
+            done += len(lost)
+            lost.clear()
+        elif len(lost) == _MOST_LOST:
+            raise DatasetError(
+                f"The build has stopped, since {dataset.location} no longer answers: {outage.what} "
+                f"{done:,} of {total:,} cases were measured and are kept: the next build goes on from there.",
+                outage.kind,
+            )
+    yield from lost
 
 
 def _refuse_another(dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: set[str]) -> None:

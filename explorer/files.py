@@ -107,7 +107,8 @@ class Files:
         try:
             return self.place.ls(self._full(folder))
         except (OSError, VolumeError) as error:
-            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}") from error
+            kind = error.kind if isinstance(error, VolumeError) else "unreadable"
+            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}", kind) from error
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.
@@ -124,7 +125,7 @@ class Files:
         except OSError as error:
             raise VolumeError(f"Cannot read {path!r} in {self.location}: {error}.") from error
         except DatasetError as error:
-            raise VolumeError(str(error)) from error
+            raise VolumeError(str(error), error.kind) from error
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what is odd about the place itself: members of a zip that are left out."""

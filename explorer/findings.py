@@ -119,6 +119,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 """Every kind there is."""
 
+OUTAGES = frozenset({"network", "changed"})
+"""Kinds that are of the place where the files lie, and so of every case to come."""
+
+PASSING = OUTAGES | {"unreadable", "not_measured"}
+"""Kinds that the next try may be without, though no file has changed."""
+
 
 def shown(text: str, most: int = 60) -> str:
     """Return a text of unknown origin for a message: quoted, control characters escaped, cut."""

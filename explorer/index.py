@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from explorer import schema
 from explorer.building import Progress as Progress
+from explorer.building import file_signatures
 from explorer.building import iter_build as iter_build
 from explorer.dataset import Dataset
 from explorer.errors import StoreError
@@ -107,6 +108,8 @@ def build_index(
     ------
     StoreError
         The store cannot be written, holds the index of another data set, or a worker died.
+    DatasetError
+        The place of the data set no longer answers; what was measured is kept.
     """
     folder = default_store(dataset) if store is None else Path(store)
     how: dict[str, Any] = {"executor": executor, "workers": workers, "verify": verify, "progress": progress}
@@ -136,6 +139,8 @@ def update_index(
     ------
     StoreError
         The store cannot be written, holds the index of another data set, or a worker died.
+    DatasetError
+        The place of the data set no longer answers; what was measured is kept.
     """
     start = monotonic()
     bar = None
@@ -182,7 +187,7 @@ def so_far(dataset: Dataset, store: Path) -> Index:
     store
         Folder of the index; it may not exist yet.
     """
-    return _index(store, read_so_far(store, {case.id: case.signature() for case in dataset}))
+    return _index(store, read_so_far(store, file_signatures(dataset)))
 
 
 def _bar(total: int, what: str, progress: bool) -> Any:  # noqa: ANN401 - of a notebook or a terminal

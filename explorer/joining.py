@@ -20,6 +20,9 @@ TABLES: Mapping[str, pa.Schema] = {
 def joined(sources: Sequence[Mapping[str, pa.Table]], signatures: Mapping[str, str]) -> dict[str, pa.Table]:
     """Take each case, with all its rows, from the last source that measured its files as they are.
 
+    A row without a signature tells what kept a case from being measured; it stands until there is
+    one that was.
+
     Parameters
     ----------
     sources
@@ -27,24 +30,27 @@ def joined(sources: Sequence[Mapping[str, pa.Table]], signatures: Mapping[str, s
     signatures
         Of the cases' files as they are; other cases are left out.
     """
-    chosen = {
-        case: number
-        for number, source in enumerate(sources)
-        for case, signature in signatures_of(source)
-        if signatures.get(case) == signature
-    }
+    failed: dict[str, int] = {}
+    holding: dict[str, int] = {}
+    for number, source in enumerate(sources):
+        for case, signature in signatures_of(source):
+            if not signature and case in signatures:
+                failed[case] = number
+            elif signatures.get(case) == signature:
+                holding[case] = number
+    chosen = failed | holding
     of_source: list[list[str]] = [[] for _ in sources]
     for case, number in chosen.items():
         of_source[number].append(case)
 
     def of(name: str, keys: Sequence[str]) -> pa.Table:
-        kept = [
+        rows = [
             source[name].cast(TABLES[name]).filter(pc.field("case").isin(cases))
             for source, cases in zip(sources, of_source, strict=True)
             if cases
         ]
-        rows = pa.concat_tables([TABLES[name].empty_table(), *kept])
-        return rows.sort_by([(key, "ascending") for key in keys])
+        table = pa.concat_tables([TABLES[name].empty_table(), *rows])
+        return table.sort_by([(key, "ascending") for key in keys])
 
     return {
         "cases": of("cases", ["case"]),

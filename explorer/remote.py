@@ -227,7 +227,7 @@ class RemoteFolder:
             except FileNotFoundError:
                 found = {}
             except VolumeError as error:
-                raise DatasetError(str(error)) from error
+                raise DatasetError(str(error), error.kind) from error
             if len(found) > MAX_FILES:
                 raise DatasetError(
                     f"{here.guard.where} holds {len(found):,} files: give the data set's folder."
@@ -253,7 +253,7 @@ class RemoteFolder:
         except FileNotFoundError:
             found = []
         except VolumeError as error:
-            raise DatasetError(str(error)) from error
+            raise DatasetError(str(error), error.kind) from error
         entries = [_entry(PurePosixPath(info["name"]).name, info) for info in found]
         self._tree[folder] = sorted(entries, key=lambda entry: entry.name)
         return self._tree[folder]

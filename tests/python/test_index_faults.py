@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -28,10 +27,9 @@ from samples import SHAPE, box_mask, nifti_bytes
 
 from explorer import build_index, intake, open_dataset, open_index, store
 from explorer.dataset import Case, Dataset
-from explorer.errors import DatasetError, ExplorerError, StoreError, VolumeError
+from explorer.errors import ExplorerError, StoreError
 from explorer.files import Files
 from explorer.index import iter_build, so_far
-from explorer.intake import measure_files
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
@@ -443,25 +441,6 @@ def test_verify_reads_everything_and_says_what_differs(write, tmp_path: Path):
     assert line.startswith("s0004: liver bbox_i0 1 became 2")
     after = open_index(folder).structures.set_index(["case", "structure"])
     assert after.loc[("s0004", "liver"), "bbox_i0"] == 2
-
-
-@dataclass(frozen=True)
-class Gone(Files):
-    """Files on a drive that was taken away after the data set was opened."""
-
-    def ls(self, folder: str = "") -> NoReturn:
-        raise DatasetError(f"Cannot list {folder!r}.")
-
-    def read(self, path: str) -> NoReturn:
-        raise VolumeError(f"Cannot read {path!r}.")
-
-
-def test_a_place_that_is_gone_is_a_finding_of_its_cases(write, tmp_path: Path):
-    case = open_dataset(write({"s0001": SIX["s0001"]}))["s0001"]
-    signature = case.signature()
-    found = measure_files(replace(case, files=Gone("gone", case.files.place)), signature)
-    assert "Cannot read 's0001/mri.nii.gz'." in found.case["problems"]
-    assert found.case["image_bytes"] is None
 
 
 @pytest.mark.parametrize("where", ["read_image", "masks_grid", "iter_masks"])
