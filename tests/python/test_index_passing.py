@@ -121,20 +121,27 @@ def test_a_folder_of_masks_that_cannot_be_listed_is_a_finding_of_its_case(write,
     assert list(ailing.findings["kind"]) == ["unreadable"]
     assert list(ailing.findings["what"]) == [str(error)]
     assert ailing.cases.set_index("case").loc["s0002", "shape_i"] == SHAPE[0]  # its image was read
+    other = DatasetError("Cannot list 's0002/segmentations': Input/output error")
+    ailing = build(failing(dataset, unlisted={"s0002/segmentations": other}), folder)
+    assert list(ailing.findings["what"]) == [str(other)]
     again = build(dataset, folder)
     assert again.summary.measured == 1
     same(again, build(dataset, tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("kind", ["network", "changed"])
-def test_an_outage_ends_the_build_and_tells_how_far_it_came(write, tmp_path: Path, kind: str):
-    dataset = open_dataset(write({f"s00{n}": LIVER for n in range(10, 20)}))
+@pytest.mark.parametrize(("lost", "tries"), [("", 2), ("/segmentations", 3)])
+def test_an_outage_ends_the_build_and_tells_how_far_it_came(
+    write, tmp_path: Path, kind: str, lost: str, tries: int
+):
+    masks = {f"rib_{n}": LIVER["liver"] for n in range(6)}
+    dataset = open_dataset(write({f"s00{n}": masks for n in range(10, 20)}))
     folder = tmp_path / "store"
     error = VolumeError("Cannot read it; tried 5 times.", kind)
-    ailing = failing(dataset, unread={f"s00{n}": error for n in range(14, 20)})
+    ailing = failing(dataset, unread={f"s00{n}{lost}": error for n in range(14, 20)})
     with pytest.raises(DatasetError, match=r"tried 5 times\. 4 of 10 cases were measured and are kept"):
         build(ailing, folder)
-    assert len(ailing.files.asked) == 4 * 3 + 3 * 2  # three cases, and two files of each
+    assert len(ailing.files.asked) == 4 * 7 + 3 * tries  # of three cases, up to the second file in a row
     assert list(open_index(folder).cases["case"]) == ["s0010", "s0011", "s0012", "s0013"]
     again = build(dataset, folder)
     assert (again.summary.kept, again.summary.measured) == (4, 6)
