@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+MAX_FILE_BYTES = 4 * 2**30
+"""A file that is larger is not read; the largest published scan has half of that unpacked."""
+
 
 class Entry(NamedTuple):
     """One name in a folder.

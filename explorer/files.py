@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path, PurePosixPath
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from explorer.archive import Archive, LocalFile
+from explorer.entry import MAX_FILE_BYTES
 from explorer.entry import Entry as Entry
 from explorer.errors import DatasetError, VolumeError
 from explorer.findings import Finding
@@ -63,8 +64,13 @@ class Folder:
         return sorted(entries)  # names are unique
 
     def read(self, path: str) -> bytes:
-        """Return a file's bytes; raises `OSError`."""
-        with FileIO(self._full(path)) as file:  # without a buffer between, or a `Path`
+        """Return a file's bytes; raises `OSError`, and `VolumeError` where it is no file or too large."""
+        with FileIO(self._full(path), opener=_open) as file:  # without a buffer between, or a `Path`
+            info = os.fstat(file.fileno())
+            if not S_ISREG(info.st_mode):
+                raise VolumeError(f"{path!r} is a pipe or a device, not a file.", "no_file")
+            if info.st_size > MAX_FILE_BYTES:
+                raise VolumeError(f"{path!r} has {info.st_size:,} bytes, more than is plausible.", "too_long")
             return file.readall()
 
     def _full(self, path: str) -> str:
@@ -133,6 +139,11 @@ class Files:
 
     def _full(self, path: str) -> str:
         return "/".join(part for part in (self.base, path) if part)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def open_files(path: str | os.PathLike[str]) -> Files:

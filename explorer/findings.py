@@ -38,6 +38,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         # Files
         "unreadable": Kind("error", "See that the file is there and may be read."),
+        "no_file": Kind("error", "Put the file in its place, or take it out."),
         "no_image": Kind("error", "Put the image into the case's folder, as mri.nii.gz or ct.nii.gz."),
         "truncated": Kind("error", _AGAIN),
         "gzip_damaged": Kind("error", _AGAIN),
