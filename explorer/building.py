@@ -145,7 +145,11 @@ def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Gener
         stack.callback(merge, store, dataset, signatures)  # last, whatever happens before
         write = _writer(dataset, store, signatures, stack)
         tasks = {case.id: (case, signatures[case.id]) for case in todo}
-        where = (workers or _default_workers(todo)) if executor is None else executor
+        where = (
+            (workers or _default_workers(c for c in todo if signatures[c.id]))
+            if executor is None
+            else executor
+        )
         results = stack.enter_context(closing(do(measure_files, tasks, where)))
         try:
             for done, found in enumerate(_unless_lost(results, dataset, len(todo)), start=1):
@@ -186,7 +190,7 @@ def _refuse_another(dataset: Dataset, store: Path, manifest: Mapping[str, Any], 
         )
 
 
-def _default_workers(cases: Sequence[Case]) -> int:
+def _default_workers(cases: Iterable[Case]) -> int:
     return cores() if sum(sum(case.sizes()) for case in cases) >= SERIAL_BYTES else 1
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from explorer.errors import UnknownName
 from explorer.files import Entry, Files
+from explorer.findings import Finding
 
 IMAGES: Mapping[str, Literal["mri", "ct"]] = MappingProxyType({"mri.nii.gz": "mri", "ct.nii.gz": "ct"})
 """Names of images and what they hold."""
@@ -102,6 +103,11 @@ class Case:
         """
         return {entry.name.removesuffix(SUFFIX): path for path, entry in self._masks(mask_set)}
 
+    def findings(self) -> tuple[Finding, ...]:
+        """Return which files among its masks are left out, and why."""
+        folder = f"{self.folder}/{MASKS}"
+        return tuple(odd_name(entry, folder, self.id) for entry in self._entries if entry.odd)
+
     def mask_bytes(self, mask_set: str = REFERENCE) -> dict[str, int]:
         """Return the bytes on disk of each structure's mask: the larger, the more there is in it."""
         return {entry.name.removesuffix(SUFFIX): entry.size for _, entry in self._masks(mask_set)}
@@ -137,7 +143,7 @@ class Case:
     def signature(self) -> str:
         """Return a text that changes when a file of the case is added, removed or changed."""
         own = [e for e in self.files.ls(self.folder) if not e.is_dir and e.name in IMAGES]
-        told = "".join(f"{name}\0{size}\0{stamp}\n" for name, _, size, stamp in (*own, *self._entries))
+        told = "".join(f"{name}\0{size}\0{stamp}\n" for name, _, size, stamp, _ in (*own, *self._entries))
         return blake2b(told.encode(), digest_size=12).hexdigest()
 
     def read(self, path: str, mask_set: str = REFERENCE) -> bytes:
@@ -146,7 +152,12 @@ class Case:
 
 
 def _is_mask(entry: Entry) -> bool:
-    return not entry.is_dir and entry.name.endswith(SUFFIX) and entry.name[0] != "."
+    return not (entry.is_dir or entry.odd) and entry.name.endswith(SUFFIX) and entry.name[0] != "."
+
+
+def odd_name(entry: Entry, folder: str, case: str = "") -> Finding:
+    """Return what is to be said of a name that is not UTF-8."""
+    return Finding("file_name", f"The name of {join(folder, entry.name)!r} is not UTF-8: left out.", case)
 
 
 def join(folder: str, name: str) -> str:

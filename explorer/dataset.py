@@ -11,19 +11,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from explorer.case import IMAGES as IMAGES
-from explorer.case import MASKS, SUFFIX, MaskSet, join
+from explorer.case import MASKS, SUFFIX, MaskSet, join, odd_name
 from explorer.case import REFERENCE as REFERENCE
 from explorer.case import Case as Case
 from explorer.delimited import MAX_BYTES
 from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
-from explorer.findings import Finding, shown
+from explorer.findings import OUTAGES, Finding, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DEPTH = 2
 _MAX_NAME = 200
+_NO_CASE = "lost+found"  # of a Linux disk; only root may list it
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,16 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     cases: dict[str, Case] = {}
     top = files.ls(root)
     for entry in top:
+        if entry.odd:
+            problems.append(odd_name(entry, root))
         if not entry.is_dir or entry.name.startswith("."):
             continue
-        case = _case(files, join(root, entry.name), entry.name)
+        entries = _listed(files, join(root, entry.name))
+        if isinstance(entries, DatasetError):
+            if entry.name != _NO_CASE:
+                problems.append(Finding("unlisted", f"{entries} The folder is left out.", entry.name))
+            continue
+        case = _case(files, join(root, entry.name), entry.name, entries)
         if case is None:
             continue
         cases[case.id] = case
@@ -166,13 +174,12 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
 
 
 def _find_root(files: Files) -> str:
+    files.ls()  # raises where not even this can be listed
     folders = [""]
     for depth in range(_DEPTH + 1):
         found, below = [], []
         for folder in folders:
-            children = [
-                e.name for e in files.ls(folder) if e.is_dir and not e.name.startswith((".", "__MACOSX"))
-            ]
+            children = [n for n in _folders(files, folder) if not n.startswith((".", "__MACOSX"))]
             paths = [join(folder, name) for name in children]
             if any(_is_case(files, path) for path in paths):
                 found.append(folder)
@@ -196,11 +203,12 @@ def _find_root(files: Files) -> str:
 
 def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
     """Return the shallowest folder that holds a folder of one of the cases."""
+    files.ls()  # raises where not even this can be listed
     folders = [""]
     for _ in range(_DEPTH + 1):
         below = []
         for folder in folders:
-            names = [e.name for e in files.ls(folder) if e.is_dir]
+            names = _folders(files, folder)
             if any(name in cases for name in names):
                 return folder
             below += [join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
@@ -212,12 +220,30 @@ def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
     )
 
 
+def _listed(files: Files, folder: str) -> list[Entry] | DatasetError:
+    """Return what is in a folder, or why this one cannot be listed."""
+    try:
+        return files.ls(folder)
+    except DatasetError as error:
+        if error.kind in OUTAGES:
+            raise
+        return error
+
+
+def _folders(files: Files, folder: str) -> list[str]:
+    """Return the names of the folders in a folder; none where it cannot be listed."""
+    entries = _listed(files, folder)
+    return [] if isinstance(entries, DatasetError) else [e.name for e in entries if e.is_dir]
+
+
 def _is_case(files: Files, folder: str) -> bool:
-    return any(e.name == MASKS if e.is_dir else e.name in IMAGES for e in files.ls(folder))
+    entries = _listed(files, folder)
+    if isinstance(entries, DatasetError):
+        return False
+    return any(e.name == MASKS if e.is_dir else e.name in IMAGES for e in entries)
 
 
-def _case(files: Files, folder: str, name: str) -> Case | None:
-    entries = files.ls(folder)
+def _case(files: Files, folder: str, name: str, entries: list[Entry]) -> Case | None:
     image = next((e.name for e in entries if not e.is_dir and e.name in IMAGES), "")
     if not image and not any(e.is_dir and e.name == MASKS for e in entries):
         return None

@@ -57,7 +57,10 @@ class Folder:
                     info = item.stat()
                 except OSError:  # a dangling link
                     continue
-                if S_ISDIR(info.st_mode):
+                if not item.name.isascii() and _is_odd(item.name):
+                    shown = os.fsencode(item.name).decode("utf-8", "backslashreplace")
+                    entries.append(Entry(shown, False, 0, "", odd=True))
+                elif S_ISDIR(info.st_mode):
                     entries.append(Entry(item.name, True, 0, ""))
                 else:
                     entries.append(Entry(item.name, False, info.st_size, str(info.st_mtime_ns)))
@@ -139,6 +142,14 @@ class Files:
 
     def _full(self, path: str) -> str:
         return "/".join(part for part in (self.base, path) if part)
+
+
+def _is_odd(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _open(path: str, flags: int) -> int:

@@ -47,6 +47,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "too_long": Kind("error", _EXPORT),
         "affine": Kind("error", _EXPORT),
         "not_3d": Kind("error", "Split the file into one volume per case."),
+        "file_name": Kind("warning", "Give it a name in UTF-8; until then it is left out."),
+        "unlisted": Kind("warning", "If it is a case, make the folder readable and open the data set again."),
         # Zips and servers
         "zip_member": Kind("warning", "Pack the archive again from the unpacked folder, with plain names."),
         "zip_damaged": Kind("error", _AGAIN),

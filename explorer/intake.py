@@ -41,6 +41,7 @@ def measure_files(case: Case, signature: str) -> Measures:
         findings.append(_told(error))
     try:
         names, sizes = list(case.masks()), case.sizes()
+        findings += case.findings()
     except Exception as error:  # noqa: BLE001 - as above
         findings.append(_told(error))
     try:

@@ -52,7 +52,7 @@ def default_store(dataset: Dataset) -> Path:
         key = str(place)
     else:
         key = dataset.location
-    digest = blake2b(key.encode(), digest_size=6).hexdigest()
+    digest = blake2b(os.fsencode(key), digest_size=6).hexdigest()
     return Path(platformdirs.user_cache_dir("totalseg-explorer")) / f"{dataset.name}-{digest}"
 
 
