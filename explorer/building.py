@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from explorer.dataset import Case, Dataset
 from explorer.errors import DatasetError, StoreError
 from explorer.findings import OUTAGES
-from explorer.store import add_part, measured, merge, part_names, prepare, read_manifest, read_tables
+from explorer.store import (
+    add_part,
+    default_store,
+    measured,
+    merge,
+    part_names,
+    place,
+    prepare,
+    read_manifest,
+    read_tables,
+)
 from explorer.verify import comparison
 from explorer.workers import WorkerError, cores, do
 
@@ -183,10 +193,13 @@ def _unless_lost(
 
 def _refuse_another(dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: set[str]) -> None:
     """Refuse a store of which no row holds, unless all files of this very data set have changed."""
-    if manifest["dataset"] != dataset.name or known.isdisjoint(dataset.cases):
+    here = place(dataset.location)
+    # Beside a data set lies its own index, also where both were copied from elsewhere.
+    same_place = place(manifest["location"]) == here or store.resolve() == default_store(dataset).resolve()
+    if manifest["dataset"] != dataset.name or known.isdisjoint(dataset.cases) or not same_place:
         raise StoreError(
             f"{store} holds the index of {manifest['dataset']!r} ({manifest['location']}), "
-            f"not of {dataset.name!r} ({dataset.location}): give another store."
+            f"not of {dataset.name!r} ({here}): give another store, or delete this one."
         )
 
 

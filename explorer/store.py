@@ -43,17 +43,23 @@ def default_store(dataset: Dataset) -> Path:
     Beside the data set as ``<name>.explorer``; where that place cannot be written and holds no
     index, in the user's cache.
     """
-    if "://" not in dataset.location and "::" not in dataset.location:
-        place = Path(dataset.location).expanduser().resolve()
-        beside = place.with_name(f"{place.name}.explorer")
-        found = beside if beside.exists() else place.parent
+    key = place(dataset.location)
+    if not _is_url(key):
+        beside = Path(f"{key}.explorer")
+        found = beside if beside.exists() else beside.parent
         if (beside / "manifest.json").exists() or _can_write(found):
             return beside
-        key = str(place)
-    else:
-        key = dataset.location
     digest = blake2b(os.fsencode(key), digest_size=6).hexdigest()
     return Path(platformdirs.user_cache_dir("totalseg-explorer")) / f"{dataset.name}-{digest}"
+
+
+def place(location: str) -> str:
+    """Return where a data set lies, however its path was given: a URL, or a path without links."""
+    return location if _is_url(location) else str(Path(location).expanduser().resolve())
+
+
+def _is_url(location: str) -> bool:
+    return "://" in location or "::" in location
 
 
 def read_manifest(store: Path) -> dict[str, Any] | None:
@@ -221,7 +227,7 @@ def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
                 "schema": schema.VERSION,
                 "software": __version__,
                 "dataset": dataset.name,
-                "location": dataset.location,
+                "location": place(dataset.location),
                 "fingerprint": fingerprint(dict(signatures_of(tables))),
             }
             folder = store / f".{_NEXT}.{uuid4().hex}"

@@ -348,13 +348,53 @@ def test_a_corrupt_part_is_measured_anew_and_swept(write, tmp_path: Path):
     assert not list((folder / "parts").iterdir())
 
 
-def test_a_store_of_another_data_set_of_the_same_name_is_refused(write, tmp_path: Path):
+@pytest.mark.parametrize("other", [SIX, {"s0001": LIVER, "p1": LIVER}, {"p1": LIVER}])
+def test_a_store_of_another_data_set_of_the_same_name_is_refused(write, tmp_path: Path, other: dict):
     folder = tmp_path / "store"
-    build_index(open_dataset(write(SIX, root="one/set")), folder, progress=False)
-    other = write({"p1": LIVER}, root="two/set")
-    with pytest.raises(StoreError, match=r"one/set.*two/set"):
-        build_index(open_dataset(other), folder, progress=False)
-    assert len(open_index(folder).cases) == 6
+    one = build_index(open_dataset(write(SIX, root="one/set")), folder, progress=False)
+    time.sleep(0.01)  # its files are younger
+    with pytest.raises(StoreError, match=r"one/set.*two/set.*give another store"):
+        build_index(open_dataset(write(other, root="two/set")), folder, progress=False)
+    same(open_index(folder), one)
+
+
+def touch_all(root: Path) -> None:
+    for path in root.rglob("*.gz"):
+        os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+
+
+def test_a_data_set_whose_files_have_all_changed_keeps_its_store(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = write(SIX)
+    folder = tmp_path / "store"
+    build_index(open_dataset(root), folder, progress=False)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/set").symlink_to(root)
+    monkeypatch.chdir(tmp_path)
+    for spelling in (root, "set", "link/set", "./link/../set"):
+        touch_all(root)
+        index = build_index(open_dataset(spelling), folder, progress=False)
+        assert index.summary.measured == 6
+
+
+def test_a_data_set_that_was_moved_keeps_its_store(write, tmp_path: Path):
+    root = write(SIX)
+    folder = tmp_path / "store"
+    build_index(open_dataset(root), folder, progress=False)
+    root.rename(tmp_path / "moved")
+    assert build_index(open_dataset(tmp_path / "moved"), folder, progress=False).summary.measured == 0
+    assert json.loads((folder / "manifest.json").read_text())["location"] == str(root)
+
+
+def test_a_data_set_that_was_copied_with_its_store_takes_that_over(write, tmp_path: Path):
+    root = write(SIX, root="here/set")
+    build_index(open_dataset(root), progress=False)
+    shutil.copytree(root.parent, tmp_path / "there")
+    touch_all(tmp_path / "there")
+    index = build_index(open_dataset(tmp_path / "there/set"), progress=False)
+    assert index.summary.measured == 6
+    assert index.store == tmp_path / "there/set.explorer"
 
 
 def test_a_store_of_another_schema_is_refused(write, tmp_path: Path):
