@@ -358,6 +358,16 @@ def test_a_store_of_another_data_set_of_the_same_name_is_refused(write, tmp_path
     same(open_index(folder), one)
 
 
+def test_a_store_is_kept_when_other_cases_lie_in_the_place_of_its_own(write, tmp_path: Path):
+    root = write(SIX)
+    one = build_index(open_dataset(root), progress=False)
+    shutil.rmtree(root)
+    write({"p1": LIVER})
+    with pytest.raises(StoreError, match="give another store"):
+        build_index(open_dataset(root), progress=False)
+    same(open_index(one.store), one)
+
+
 def touch_all(root: Path) -> None:
     for path in root.rglob("*.gz"):
         os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
