@@ -80,7 +80,7 @@ def iter_build(
     Raises
     ------
     StoreError
-        The store cannot be written, holds the index of another data set, or a worker died.
+        The store cannot be written, holds the index of another data set, or the executor failed.
     DatasetError
         The place of the data set no longer answers; what was measured is kept.
     """
@@ -143,7 +143,7 @@ def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Gener
     if not plan.needed:
         return
     # Here, since without measuring there is no need of what reads images.
-    from explorer.intake import measure_files
+    from explorer.intake import measure_files, worker_died
 
     dataset, store, signatures, todo = plan.dataset, plan.store, plan.signatures, plan.todo
     prepare(store)
@@ -160,7 +160,7 @@ def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Gener
             if executor is None
             else executor
         )
-        results = stack.enter_context(closing(do(measure_files, tasks, where)))
+        results = stack.enter_context(closing(do(measure_files, tasks, where, died=worker_died)))
         try:
             for done, found in enumerate(_unless_lost(results, dataset, len(todo)), start=1):
                 write(found)

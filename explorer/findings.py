@@ -67,6 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "other_grid": Kind("error", "Resample the mask to the image, or copy the image's affine into it."),
         "mask_values": Kind("warning", "Threshold the mask; until then every value above 0 is inside."),
         "not_measured": Kind("error", "Report it with the text of the message."),
+        "worker_died": Kind("error", "Measure it where there is more memory; with enough, report it."),
         # meta.csv
         "no_meta": Kind("warning", "Put meta.csv beside the case folders."),
         "meta_too_large": Kind("warning", "Take out the rows and columns that do not describe cases."),
@@ -125,13 +126,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 OUTAGES = frozenset({"network", "changed"})
 """Kinds that are of the place where the files lie, and so of every case to come."""
 
-PASSING = OUTAGES | {"unreadable", "not_measured"}
+PASSING = OUTAGES | {"unreadable", "not_measured", "worker_died"}
 """Kinds that the next try may be without, though no file has changed."""
 
 
 def shown(text: str, most: int = 60) -> str:
     """Return a text of unknown origin for a message: quoted, control characters escaped, cut."""
     return repr(text if len(text) <= most else f"{text[: most - 3]}...")
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot steer a terminal: control, format and private characters escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def listed(texts: Iterable[str], separator: str = ", ", most: int = 5) -> str:

@@ -18,6 +18,7 @@ from explorer.building import file_signatures
 from explorer.building import iter_build as iter_build
 from explorer.dataset import Dataset
 from explorer.errors import StoreError
+from explorer.findings import printable
 from explorer.store import default_store, read_manifest, read_so_far, read_tables
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def build_index(
     Raises
     ------
     StoreError
-        The store cannot be written, holds the index of another data set, or a worker died.
+        The store cannot be written, holds the index of another data set, or the executor failed.
     DatasetError
         The place of the data set no longer answers; what was measured is kept.
     """
@@ -138,12 +139,13 @@ def update_index(
     Raises
     ------
     StoreError
-        The store cannot be written, holds the index of another data set, or a worker died.
+        The store cannot be written, holds the index of another data set, or the executor failed.
     DatasetError
         The place of the data set no longer answers; what was measured is kept.
     """
     start = monotonic()
     bar = None
+    name = printable(dataset.name)
     step = Progress(0, 0)
     differed: list[str] = []
     steps = iter_build(dataset, store, executor=executor, workers=workers, verify=verify)
@@ -151,7 +153,7 @@ def update_index(
         stack.enter_context(closing(steps))
         for step in steps:
             # Made with the first step: where nothing has changed there is nothing to show.
-            bar = bar or stack.enter_context(_bar(step.total, f"Measuring {dataset.name}", progress))
+            bar = bar or stack.enter_context(_bar(step.total, f"Measuring {name}", progress))
             bar.update(step.done - bar.n)
             if step.differs:
                 differed.append(step.differs)

@@ -4,6 +4,7 @@ Nothing here needs tables, so that a worker starts fast and stays small.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from explorer.case import Case
@@ -11,7 +12,7 @@ from explorer.errors import DatasetError, VolumeError
 from explorer.findings import OUTAGES, PASSING, Finding
 from explorer.grid import Grid
 from explorer.labels import Mask
-from explorer.measure import Measures, measure_case
+from explorer.measure import Measures, Row, measure_case
 from explorer.volume import Volume, iter_masks, masks_grid, read_image
 
 _MOST_LOST = 2
@@ -52,9 +53,31 @@ def measure_files(case: Case, signature: str) -> Measures:
         found = measure_case(image, grid, _unless_lost(masks, lost))
     except Exception as error:  # noqa: BLE001 - as above
         findings.append(_told(error))
-        rows = [{"mask_set": "reference", "structure": name, "status": "unreadable"} for name in names]
-        found = Measures({}, rows, [], [])
-    findings = [replace(finding, case=case.id) for finding in dict.fromkeys((*findings, *found.findings))]
+        found = Measures({}, _unreadable(names), [], [])
+    return _measures(case, signature, found, [*findings, *found.findings], sizes)
+
+
+def worker_died(case: Case, signature: str) -> Measures:
+    """Return what is known of a case that cannot be measured, since that ends the process."""
+    what = (
+        "Not measured: the process that measured it died each time, the second time with no other beside "
+        "it, most likely for want of memory."
+    )
+    found = Measures({}, [], [], [])
+    with suppress(DatasetError):
+        found.structures.extend(_unreadable(case.masks()))
+    return _measures(case, signature, found, [Finding("worker_died", what)], (None, None))
+
+
+def _measures(
+    case: Case,
+    signature: str,
+    found: Measures,
+    findings: Iterable[Finding],
+    sizes: tuple[int | None, int | None],
+) -> Measures:
+    """Return rows that name their case, with all that is wrong with it."""
+    findings = [replace(finding, case=case.id) for finding in dict.fromkeys(findings)]
     row = {
         **found.case,
         "case": case.id,
@@ -69,6 +92,10 @@ def measure_files(case: Case, signature: str) -> Measures:
         [{**overlap, "case": case.id} for overlap in found.overlaps],
         findings,
     )
+
+
+def _unreadable(names: Iterable[str]) -> list[Row]:
+    return [{"mask_set": "reference", "structure": name, "status": "unreadable"} for name in names]
 
 
 def _unless_lost(

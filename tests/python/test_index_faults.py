@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,10 +23,12 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from isal.igzip_lib import IsalError
 from samples import SHAPE, box_mask, nifti_bytes
 
 from explorer import build_index, intake, open_dataset, open_index, store
+from explorer.cli import main
 from explorer.dataset import Case, Dataset
 from explorer.errors import ExplorerError, StoreError
 from explorer.files import Files
@@ -71,9 +74,9 @@ def heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def start(root: Path, folder: Path, *options: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "explorer.cli", "index", str(root), "--store", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(root: Path, folder: Path, *options: str, command: str = "index") -> subprocess.Popen:
+    words = [sys.executable, "-m", "explorer.cli", command, str(root), "--store", str(folder), *options]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_until_measured(build: subprocess.Popen, folder: Path, cases: int) -> None:
@@ -106,9 +109,11 @@ def test_a_killed_build_goes_on_where_it_was(large: Path, tmp_path: Path, worker
     assert not list((tmp_path / "store/parts").glob("*.parquet"))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_stops_soon_and_keeps_what_was_measured(large: Path, tmp_path: Path, workers: str):
-    build = start(large, tmp_path / "store", "--workers", workers)
+@pytest.mark.parametrize(("command", "workers"), [("index", "1"), ("index", "2"), ("check", "2")])
+def test_ctrl_c_stops_soon_and_keeps_what_was_measured(
+    large: Path, tmp_path: Path, command: str, workers: str
+):
+    build = start(large, tmp_path / "store", "--workers", workers, command=command)
     wait_until_measured(build, tmp_path / "store", 5)
     children = psutil.Process(build.pid).children(recursive=True)
     started = time.monotonic()
@@ -126,10 +131,12 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_measured(large: Path, tmp_path: Pa
     assert 5 <= len(so_far(open_dataset(large), tmp_path / "store").cases) <= MANY
 
 
-def test_progress_in_a_log_file_is_a_few_lines(large: Path, tmp_path: Path):
-    said = start(large, tmp_path / "store", "--workers", "2").communicate()[1]
-    assert f"{MANY}/{MANY}" in said
-    assert "case/s" in said
+@pytest.mark.parametrize("command", ["index", "check"])
+def test_progress_in_a_log_file_is_a_few_lines(large: Path, tmp_path: Path, command: str):
+    said = start(large, tmp_path / "store", "--workers", "2", command=command).communicate()[1]
+    # Cases, the time taken and the time left, and the pace.
+    assert re.search(rf" 0/{MANY} \[\d\d:\d\d<\?, \?case/s\]", said)
+    assert re.search(rf"100%.* {MANY}/{MANY} \[\d\d:\d\d<00:00, +[\d.]+case/s\]", said)
     assert said.count("Measuring") <= 3
 
 
@@ -438,13 +445,29 @@ def deadly(root: Path, *victims: str) -> Dataset:
     return replace(dataset, cases=MappingProxyType(cases))
 
 
-def test_a_case_that_kills_its_worker_is_named_and_all_others_are_measured(write, tmp_path: Path):
+def test_a_case_that_kills_its_worker_is_a_finding_and_all_others_are_measured(write, tmp_path: Path):
     root = write(SIX)
     folder = tmp_path / "store"
-    with pytest.raises(StoreError, match=r"measured s0002, s0005, most likely for want of memory"):
-        build_index(deadly(root, "s0002", "s0005"), folder, workers=2, progress=False)
-    assert list(open_index(folder).cases["case"]) == ["s0001", "s0003", "s0004", "s0006"]
-    assert build_index(open_dataset(root), folder, progress=False).summary.measured == 2
+    index = build_index(deadly(root, "s0002", "s0005"), folder, workers=2, progress=False)
+    assert list(index.cases["case"]) == list(SIX)
+    assert list(index.findings["case"]) == ["s0002", "s0005"]
+    assert set(index.findings["kind"]) == {"worker_died"}
+    rows = index.structures.set_index(["case", "structure"])["status"]
+    assert [rows[case, "liver"] for case in ("s0001", "s0002")] == ["complete", "unreadable"]
+    again = build_index(open_dataset(root), folder, progress=False)
+    assert (again.summary.measured, again.summary.kept) == (2, 4)
+    assert again.findings.empty
+
+
+def test_check_reports_a_case_that_kills_its_worker(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dataset = deadly(write(SIX), "s0002")
+    monkeypatch.setattr("explorer.dataset.open_dataset", lambda _: dataset)
+    command = ["check", "set", "--store", str(tmp_path / "store"), "--workers", "2"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1
+    assert "ERROR worker_died: Measure it where there is more memory" in done.stdout
+    assert "  s0002  Not measured: the process that measured it died" in done.stdout
+    assert "6 cases: 1 error" in done.stdout
 
 
 def test_an_executor_whose_worker_dies_is_named_with_the_likely_cases(write, tmp_path: Path):
