@@ -83,7 +83,7 @@ def _keyed(name: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[st
 def _differences(
     known: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[str]:
-    for key in known.keys() | new.keys():
+    for key in sorted(known.keys() | new.keys()):
         if key not in known or key not in new:
             yield f"{key} {'is new' if key in new else 'is gone'}"
             continue

@@ -127,29 +127,29 @@ def hostile(text: str) -> bool:
 
 
 def test_no_command_hands_names_of_files_to_the_terminal_as_they_are(write, run, tmp_path: Path):
-    root = write({"s0001": LIVER, "s\x1b]0;title\x07": {**LIVER, "liv\x9ber": LIVER["liver"]}})
+    case, structure = "s\x1b]0;title\x07", "liv\x9ber"
+    root = write({"s0001": LIVER, case: {structure: LIVER["liver"]}})
     store = ("--store", tmp_path / "store")
     shown = run("stats", root, *store)
-    assert "liv\\x9ber" in shown.stdout
+    assert r"liv\x9ber" in shown.stdout
     assert not hostile(shown.output)
-    mask = root / "s\x1b]0;title\x07/segmentations/liv\x9ber.nii.gz"
+    mask = root / case / f"segmentations/{structure}.nii.gz"
     before = mask.stat()
-    mask.write_bytes(nifti_bytes(LIVER["spleen"]).ljust(before.st_size, b"\0")[: before.st_size])
-    os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
-    for command in ("index", "check"):
-        done = run(command, root, *store, "--verify")
-        if command == "index":
-            assert "Not as measured before: s\\x1b]0;title\\x07: liv\\x9ber" in done.stderr
-        assert not hostile(done.output)
-        mask.write_bytes(nifti_bytes(LIVER["liver"]))
+    for command, now in (("index", "spleen"), ("check", "liver")):
+        mask.write_bytes(nifti_bytes(LIVER[now]).ljust(before.st_size, b"\0"))
         os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert done.stderr.count("Not as measured before: s\\x1b]0;title\\x07: liv\\x9ber") == 1
+        done = run(command, root, *store, "--verify")
+        assert mask.stat().st_size == before.st_size
+        assert r"Not as measured before: s\x1b]0;title\x07: liv\x9ber" in done.stderr
+        assert not hostile(done.output)
 
 
-def test_an_error_cannot_steer_the_terminal(run, tmp_path: Path):
-    (tmp_path / "s\x1b]0;t\x07\nx").mkdir()
-    done = run("index", tmp_path / "s\x1b]0;t\x07\nx")
+def test_an_error_cannot_steer_the_terminal(write, run, tmp_path: Path):
+    odd = tmp_path / "s\x1b]0;t\x07\nx"
+    odd.write_text("in the way")
+    done = run("index", write({"s0001": LIVER}), "--store", odd / "store")
     assert done.exit_code == 1
+    assert r"s\x1b]0;t\x07\nx" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not hostile(done.stderr)
 
