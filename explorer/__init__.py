@@ -10,8 +10,9 @@ from explorer._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
+    from explorer.case import Case
     from explorer.cohort import Between, Cohort, Has, OneOf
-    from explorer.dataset import Case, Dataset, open_dataset
+    from explorer.dataset import Dataset, open_dataset
     from explorer.index import build_index, open_index
     from explorer.itk import open_in_itkwidgets
     from explorer.phantom import write_phantom
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Between": "cohort",
-    "Case": "dataset",
+    "Case": "case",
     "Cohort": "cohort",
     "Dataset": "dataset",
     "Explorer": "app",

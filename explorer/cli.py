@@ -4,19 +4,27 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from explorer._version import __version__
 from explorer.errors import ExplorerError
+from explorer.findings import printable
+
+if TYPE_CHECKING:
+    from explorer.dataset import Dataset
+    from explorer.index import Index
 
 EXIT_CODES = "Exit codes: 0 fine, 1 a problem in the data or the run, 2 wrong usage."
 
 DATASET = click.argument("dataset", metavar="DATASET")
+VERIFY = click.option(
+    "--verify", is_flag=True, help="Read every case again, and say which are not as measured before."
+)
 STORE = click.option(
     "--store", metavar="DIR", help="Folder of the index; by default beside DATASET or in the cache."
 )
@@ -41,7 +49,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ExplorerError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {printable(str(error))}", err=True)
             ctx.exit(1)
 
 
@@ -130,9 +138,7 @@ def serve(
 @DATASET
 @STORE
 @WORKERS
-@click.option(
-    "--verify", is_flag=True, help="Read every case again, and say which are not as measured before."
-)
+@VERIFY
 @JSON
 def index(dataset: str, store: str | None, workers: int | None, verify: bool, as_json: bool) -> None:
     """Measure every case that is new or changed."""
@@ -168,8 +174,7 @@ def index(dataset: str, store: str | None, workers: int | None, verify: bool, as
     click.echo(f"{done.measured} measured in {done.seconds:.1f} s, {done.kept} unchanged")
     if verify and not done.differed:
         click.echo("Nothing differs from an earlier measurement.")
-    for line in done.differed:
-        click.echo(f"Not as measured before: {line}", err=True)
+    _tell_differed(done.differed)
     if bad:
         click.echo(f"{len(bad)} cases with problems: run `explorer check {dataset}`.", err=True)
 
@@ -186,8 +191,9 @@ def stats(dataset: str, store: str | None, all_masks: bool, as_json: bool) -> No
     from explorer.cohort import Cohort
     from explorer.dataset import open_dataset
 
-    built = _index(dataset, store)
-    cohort = Cohort.join(open_dataset(dataset).meta, built.cases, built.structures)
+    opened = open_dataset(dataset)
+    built = _index(opened, store)
+    cohort = Cohort.join(opened.meta, built.cases, built.structures)
     labels = cohort.label_table(complete_only=not all_masks)
     resolution = cohort.resolution_table()
     if as_json:
@@ -203,7 +209,8 @@ def stats(dataset: str, store: str | None, all_masks: bool, as_json: bool) -> No
         return
     which = "every mask that is not empty" if all_masks else "complete structures only"
     click.echo(f"{cohort.size} cases; volumes in ml of {which} (n)\n")
-    shown = labels.assign(percentage=labels["percentage"].map("{:.2f}%".format))
+    names = labels["structure"].map(printable)
+    shown = labels.assign(structure=names, percentage=labels["percentage"].map("{:.2f}%".format))
     click.echo(shown.to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
     click.echo("\nSpacing in mm and size in voxels, along the axes as stored\n")
     click.echo(resolution.to_string(float_format="{:.2f}".format, na_rep="-"))
@@ -213,10 +220,20 @@ def stats(dataset: str, store: str | None, all_masks: bool, as_json: bool) -> No
 @main.command(epilog=EXIT_CODES)
 @DATASET
 @STORE
+@WORKERS
+@VERIFY
 @click.option("--all", "every", is_flag=True, help="Show every finding, not the first ten of a kind.")
 @click.option("--published", is_flag=True, help="List the publication's figures beside those found.")
 @JSON
-def check(dataset: str, store: str | None, every: bool, published: bool, as_json: bool) -> NoReturn:
+def check(
+    dataset: str,
+    store: str | None,
+    workers: int | None,
+    verify: bool,
+    every: bool,
+    published: bool,
+    as_json: bool,
+) -> NoReturn:
     """Tell whether DATASET can be trusted; exit 1 when there are errors.
 
     Files, geometry, masks, meta.csv, and the figures of the publication where it is a published
@@ -227,7 +244,8 @@ def check(dataset: str, store: str | None, every: bool, published: bool, as_json
     from explorer.listing import findings_text, published_text
 
     opened = open_dataset(dataset)
-    built = _index(dataset, store)
+    built = _index(opened, store, workers=workers, verify=verify)
+    _tell_differed(built.summary.differed if built.summary else ())
     found = checks.check(opened, built)
     known = checks.recognise(opened, built)
     key = known.version.key if known.version else None
@@ -262,12 +280,16 @@ def check(dataset: str, store: str | None, every: bool, published: bool, as_json
     sys.exit(1 if any(finding.severity == "error" for finding in found) else 0)
 
 
-def _index(dataset: str, store: str | None) -> Any:  # noqa: ANN401 - explorer.index.Index
-    from explorer.dataset import open_dataset
+def _index(dataset: "Dataset", store: str | None, **options: Any) -> "Index":  # noqa: ANN401
     from explorer.index import build_index
 
     with _stoppable():
-        return build_index(open_dataset(dataset), store)
+        return build_index(dataset, store, **options)
+
+
+def _tell_differed(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"Not as measured before: {printable(line)}", err=True)
 
 
 @contextmanager

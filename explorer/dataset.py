@@ -7,150 +7,23 @@ A data set is known by its shape, not by its name: a folder of case folders, eac
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from explorer import layout
+from explorer.case import REFERENCE, Case, MaskSet, join, odd_name
 from explorer.delimited import MAX_BYTES
 from explorer.errors import DatasetError, UnknownName, VolumeError
 from explorer.files import Entry, Files, open_files
-from explorer.findings import Finding, shown
-from explorer.layout import IMAGES, MASKS, SUFFIX, is_mask, is_nifti
+from explorer.findings import OUTAGES, Finding, shown
+from explorer.layout import IMAGES, MASKS, SUFFIX
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REFERENCE = "reference"
-"""Name of the mask set that a data set comes with."""
-
 _DEPTH = 2
 _MAX_NAME = 200
-
-
-@dataclass(frozen=True)
-class MaskSet:
-    """Where other masks of the same cases lie, such as those of a model.
-
-    Attributes
-    ----------
-    name
-        What it is called.
-    files
-        The place.
-    root
-        Folder of the case folders within it. A case's masks are in its folder ``segmentations``,
-        or, where there is none, beside each other in the case's folder.
-    """
-
-    name: str
-    files: Files = field(repr=False)
-    root: str
-
-    def folder(self, case: str) -> str:
-        """Return where masks of a case are looked for."""
-        return _join(self.root, case)
-
-    def masks(self, case: str) -> tuple[tuple[str, Entry], ...]:
-        """Return path and entry of each mask of a case; raises `DatasetError`."""
-        folder = self.folder(case)
-        entries = self.files.ls(folder)
-        if any(e.is_dir and e.name == MASKS for e in entries):
-            folder = f"{folder}/{MASKS}"
-            entries = self.files.ls(folder)
-        return tuple((f"{folder}/{e.name}", e) for e in entries if is_mask(e) and e.name not in IMAGES)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One scan: an image and its masks.
-
-    Attributes
-    ----------
-    id
-        Name of its folder, such as ``"s0001"``.
-    folder
-        Path within `files`.
-    image
-        Path of the image, or ``""`` where there is none.
-    modality
-        ``"mri"`` or ``"ct"``.
-    others
-        Mask sets beside that of the data set itself.
-    """
-
-    id: str
-    folder: str
-    image: str
-    modality: Literal["mri", "ct"]
-    files: Files = field(repr=False)
-    others: tuple[MaskSet, ...] = field(default=(), repr=False)
-
-    @cached_property
-    def _entries(self) -> tuple[Entry, ...]:
-        return tuple(e for e in self.files.ls(f"{self.folder}/{MASKS}") if is_nifti(e))
-
-    def masks(self, mask_set: str = REFERENCE) -> dict[str, str]:
-        """Return the path of each structure's mask, by structure.
-
-        Parameters
-        ----------
-        mask_set
-            Whose masks. A set that has none of this case gives none.
-
-        Raises
-        ------
-        UnknownName
-            There is no such mask set.
-        """
-        return {entry.name.removesuffix(SUFFIX): path for path, entry in self._masks(mask_set)}
-
-    def mask_bytes(self, mask_set: str = REFERENCE) -> dict[str, int]:
-        """Return the bytes on disk of each structure's mask: the larger, the more there is in it."""
-        return {entry.name.removesuffix(SUFFIX): entry.size for _, entry in self._masks(mask_set)}
-
-    def mask_stamps(self, mask_set: str = REFERENCE) -> dict[str, str]:
-        """Return a text for each structure's mask that changes when its file does."""
-        return {e.name.removesuffix(SUFFIX): f"{e.size} {e.stamp}" for _, e in self._masks(mask_set)}
-
-    def masks_folder(self, mask_set: str = REFERENCE) -> str:
-        """Return where masks of a set are looked for, for messages."""
-        if mask_set == REFERENCE:
-            return f"{self.folder}/{MASKS} in {self.files.location}"
-        other = self._other(mask_set)
-        return f"{other.folder(self.id)} in {other.files.location}"
-
-    def _masks(self, mask_set: str) -> tuple[tuple[str, Entry], ...]:
-        if mask_set != REFERENCE:
-            return self._other(mask_set).masks(self.id)
-        folder = f"{self.folder}/{MASKS}"
-        return tuple((f"{folder}/{e.name}", e) for e in self._entries if is_mask(e))
-
-    def _other(self, mask_set: str) -> MaskSet:
-        for other in self.others:
-            if other.name == mask_set:
-                return other
-        raise UnknownName("mask set", mask_set, (REFERENCE, *(other.name for other in self.others)))
-
-    def sizes(self) -> tuple[int, int]:
-        """Return bytes on disk of the image and of all masks."""
-        image = sum(e.size for e in self.files.ls(self.folder) if f"{self.folder}/{e.name}" == self.image)
-        return image, sum(entry.size for entry in self._entries if is_mask(entry))
-
-    def left_out(self) -> tuple[Finding, ...]:
-        """Return what is told of files among its masks that are left out."""
-        return tuple(layout.mask_findings(self._entries, self.id))
-
-    def signature(self) -> str:
-        """Return a text that changes when a file of the case is added, removed or changed."""
-        own = [e for e in self.files.ls(self.folder) if not e.is_dir and e.name in IMAGES]
-        told = "".join(f"{name}\0{size}\0{stamp}\n" for name, _, size, stamp in (*own, *self._entries))
-        return blake2b(told.encode(), digest_size=12).hexdigest()
-
-    def read(self, path: str, mask_set: str = REFERENCE) -> bytes:
-        """Return the bytes of one of its files, or of a mask of another set; raises `VolumeError`."""
-        return (self.files if mask_set == REFERENCE else self._other(mask_set).files).read(path)
+_NO_CASE = "lost+found"  # of a Linux disk; only root may list it
 
 
 @dataclass(frozen=True)
@@ -278,9 +151,15 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     top = files.ls(root)
     others = []
     for entry in top:
-        if not entry.is_dir or entry.name.startswith((".", "__MACOSX")):
+        if entry.odd:
+            problems.append(odd_name(entry, root))
+        if not entry.is_dir or entry.name.startswith((".", "__MACOSX")) or entry.name == _NO_CASE:
             continue
-        case = _case(files, _join(root, entry.name), entry.name, problems)
+        entries = _listed(files, join(root, entry.name))
+        if isinstance(entries, DatasetError):
+            problems.append(Finding("unlisted", f"{entries} The folder is left out.", entry.name))
+            continue
+        case = _case(files, join(root, entry.name), entry.name, entries, problems)
         if case is None:
             others.append(entry.name)
         else:
@@ -292,14 +171,13 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
 
 
 def _find_root(files: Files) -> str:
+    files.ls()  # raises where not even this can be listed
     folders = [""]
     for depth in range(_DEPTH + 1):
         found, below = [], []
         for folder in folders:
-            children = [
-                e.name for e in files.ls(folder) if e.is_dir and not e.name.startswith((".", "__MACOSX"))
-            ]
-            paths = [_join(folder, name) for name in children]
+            children = [n for n in _folders(files, folder) if not n.startswith((".", "__MACOSX"))]
+            paths = [join(folder, name) for name in children]
             if any(_is_case(files, path) for path in paths):
                 found.append(folder)
             elif depth == 0 and _is_case(files, folder):
@@ -322,14 +200,15 @@ def _find_root(files: Files) -> str:
 
 def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
     """Return the shallowest folder that holds a folder of one of the cases."""
+    files.ls()  # raises where not even this can be listed
     folders = [""]
     for _ in range(_DEPTH + 1):
         below = []
         for folder in folders:
-            names = [e.name for e in files.ls(folder) if e.is_dir]
+            names = _folders(files, folder)
             if any(name in cases for name in names):
                 return folder
-            below += [_join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
+            below += [join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
         folders = below[:1000]
     first = next(iter(cases), "<case>")
     raise DatasetError(
@@ -338,17 +217,35 @@ def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
     )
 
 
+def _listed(files: Files, folder: str) -> list[Entry] | DatasetError:
+    """Return what is in a folder, or why this one cannot be listed."""
+    try:
+        return files.ls(folder)
+    except DatasetError as error:
+        if error.kind in OUTAGES:
+            raise
+        return error
+
+
+def _folders(files: Files, folder: str) -> list[str]:
+    """Return the names of the folders in a folder; none where it cannot be listed."""
+    entries = _listed(files, folder)
+    return [] if isinstance(entries, DatasetError) else [e.name for e in entries if e.is_dir]
+
+
 def _is_case(files: Files, folder: str) -> bool:
-    return any(e.name == MASKS if e.is_dir else e.name in IMAGES for e in files.ls(folder))
+    entries = _listed(files, folder)
+    if isinstance(entries, DatasetError):
+        return False
+    return any(e.name == MASKS if e.is_dir else e.name in IMAGES for e in entries)
 
 
-def _case(files: Files, folder: str, name: str, problems: list[Finding]) -> Case | None:
-    entries = files.ls(folder)
+def _case(files: Files, folder: str, name: str, entries: list[Entry], problems: list[Finding]) -> Case | None:
     image = next((e.name for e in entries if not e.is_dir and e.name in IMAGES), "")
     if not image and not any(e.is_dir and e.name == MASKS for e in entries):
         return None
     problems += layout.image_findings(entries, folder, name)
-    return Case(name, folder, _join(folder, image) if image else "", IMAGES.get(image, "mri"), files)
+    return Case(name, folder, join(folder, image) if image else "", IMAGES.get(image, "mri"), files)
 
 
 def _metadata(
@@ -371,7 +268,7 @@ def _metadata(
         problems.append(Finding("meta_unreadable", f"{what} Cases are shown without metadata."))
         return nothing, nothing
     try:
-        table = read_table(files.read(_join(root, "meta.csv")))
+        table = read_table(files.read(join(root, "meta.csv")))
     except (DatasetError, VolumeError) as error:
         problems.append(Finding("meta_unreadable", f"{error} Cases are shown without metadata."))
         return nothing, nothing
@@ -386,7 +283,3 @@ def _metadata(
         if row not in cases
     ]
     return table.typed.reindex(index), table.raw
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+MAX_FILE_BYTES = 4 * 2**30
+"""A file that is larger is not read; the largest published scan has half of that unpacked."""
+
 
 class Entry(NamedTuple):
     """One name in a folder.
@@ -16,9 +19,12 @@ class Entry(NamedTuple):
         Bytes; 0 for a folder.
     stamp
         Changes when the content does: modification time, ETag, or the CRC in a zip.
+    odd
+        Whether its name is not UTF-8. It is then shown with escapes, and cannot be read.
     """
 
     name: str
     is_dir: bool
     size: int
     stamp: str
+    odd: bool = False

@@ -21,12 +21,8 @@ class ExplorerError(Exception):
     """Base of all errors of this package."""
 
 
-class DatasetError(ExplorerError):
-    """A path is not a data set, or its metadata cannot be read."""
-
-
-class VolumeError(ExplorerError):
-    """An image or mask cannot be read, or lies on another grid than its image.
+class _FileError(ExplorerError):
+    """Something about files, which may become a finding.
 
     Parameters
     ----------
@@ -42,6 +38,14 @@ class VolumeError(ExplorerError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class DatasetError(_FileError):
+    """A path is not a data set, or its folders or its metadata cannot be read."""
+
+
+class VolumeError(_FileError):
+    """An image or mask cannot be read, or lies on another grid than its image."""
 
 
 class StoreError(ExplorerError):

@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path, PurePosixPath
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from explorer.archive import Archive, LocalFile
+from explorer.entry import MAX_FILE_BYTES
 from explorer.entry import Entry as Entry
 from explorer.errors import DatasetError, VolumeError
 from explorer.findings import Finding
@@ -56,15 +57,23 @@ class Folder:
                     info = item.stat()
                 except OSError:  # a dangling link
                     continue
-                if S_ISDIR(info.st_mode):
+                if not item.name.isascii() and _is_odd(item.name):
+                    shown = os.fsencode(item.name).decode("utf-8", "backslashreplace")
+                    entries.append(Entry(shown, False, 0, "", odd=True))
+                elif S_ISDIR(info.st_mode):
                     entries.append(Entry(item.name, True, 0, ""))
                 else:
                     entries.append(Entry(item.name, False, info.st_size, str(info.st_mtime_ns)))
         return sorted(entries)  # names are unique
 
     def read(self, path: str) -> bytes:
-        """Return a file's bytes; raises `OSError`."""
-        with FileIO(self._full(path)) as file:  # without a buffer between, or a `Path`
+        """Return a file's bytes; raises `OSError`, and `VolumeError` where it is no file or too large."""
+        with FileIO(self._full(path), opener=_open) as file:  # without a buffer between, or a `Path`
+            info = os.fstat(file.fileno())
+            if not S_ISREG(info.st_mode):
+                raise VolumeError(f"{path!r} is a pipe or a device, not a file.", "no_file")
+            if info.st_size > MAX_FILE_BYTES:
+                raise VolumeError(f"{path!r} has {info.st_size:,} bytes, more than is plausible.", "too_long")
             return file.readall()
 
     def _full(self, path: str) -> str:
@@ -107,7 +116,8 @@ class Files:
         try:
             return self.place.ls(self._full(folder))
         except (OSError, VolumeError) as error:
-            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}") from error
+            kind = error.kind if isinstance(error, VolumeError) else "unreadable"
+            raise DatasetError(f"Cannot list {folder!r} in {self.location}: {error}", kind) from error
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.
@@ -124,7 +134,7 @@ class Files:
         except OSError as error:
             raise VolumeError(f"Cannot read {path!r} in {self.location}: {error}.") from error
         except DatasetError as error:
-            raise VolumeError(str(error)) from error
+            raise VolumeError(str(error), error.kind) from error
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what is odd about the place itself: members of a zip that are left out."""
@@ -132,6 +142,19 @@ class Files:
 
     def _full(self, path: str) -> str:
         return "/".join(part for part in (self.base, path) if part)
+
+
+def _is_odd(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def open_files(path: str | os.PathLike[str]) -> Files:

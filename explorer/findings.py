@@ -38,6 +38,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         # Files
         "unreadable": Kind("error", "See that the file is there and may be read."),
+        "no_file": Kind("error", "Put the file in its place, or take it out."),
         "no_image": Kind("error", "Put the image into the case's folder, as mri.nii.gz or ct.nii.gz."),
         "two_images": Kind("warning", "Keep one of the two; it decides whose grid and intensities count."),
         "misnamed": Kind("warning", "Compress the file with gzip, and name it in lower case with .nii.gz."),
@@ -50,6 +51,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "affine": Kind("error", _EXPORT),
         "not_3d": Kind("error", "Split the file into one volume per case."),
         "not_numbers": Kind("error", "Convert the file to grey values, or to the magnitude."),
+        "file_name": Kind("warning", "Give it a name in UTF-8; until then it is left out."),
+        "unlisted": Kind("warning", "If it is a case, make the folder readable and open the data set again."),
         # Zips and servers
         "zip_member": Kind("warning", "Pack the archive again from the unpacked folder, with plain names."),
         "zip_damaged": Kind("error", _AGAIN),
@@ -70,6 +73,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "masks_unlike": Kind("error", "Mend the image first: it tells which of the masks lie on its grid."),
         "mask_values": Kind("warning", "Threshold the mask; until then every value above 0 is inside."),
         "not_measured": Kind("error", "Report it with the text of the message."),
+        "worker_died": Kind("error", "Measure it where there is more memory; with enough, report it."),
         # meta.csv
         "no_meta": Kind("warning", "Put meta.csv beside the case folders."),
         "meta_too_large": Kind("warning", "Take out the rows and columns that do not describe cases."),
@@ -126,10 +130,21 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 """Every kind there is."""
 
+OUTAGES = frozenset({"network", "changed"})
+"""Kinds that are of the place where the files lie, and so of every case to come."""
+
+PASSING = OUTAGES | {"unreadable", "not_measured", "worker_died"}
+"""Kinds that the next try may be without, though no file has changed."""
+
 
 def shown(text: str, most: int = 60) -> str:
     """Return a text of unknown origin for a message: quoted, control characters escaped, cut."""
     return repr(text if len(text) <= most else f"{text[: most - 3]}...")
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot steer a terminal: control, format and private characters escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def listed(texts: Iterable[str], separator: str = ", ", most: int = 5) -> str:

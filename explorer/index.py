@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,32 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from explorer import schema
-from explorer.dataset import Case, Dataset
+from explorer.building import Progress as Progress
+from explorer.building import file_signatures
+from explorer.building import iter_build as iter_build
+from explorer.dataset import Dataset
 from explorer.errors import StoreError
-from explorer.store import (
-    add_part,
-    default_store,
-    measured,
-    merge,
-    part_names,
-    prepare,
-    read_manifest,
-    read_so_far,
-    read_tables,
-)
-from explorer.verify import comparison
-from explorer.workers import WorkerError, cores, do
+from explorer.findings import printable
+from explorer.store import default_store, read_manifest, read_so_far, read_tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from explorer.measure import Measures
-
-SERIAL_BYTES = 64 * 2**20
-"""Below this size of the data on disk, worker processes cost more time than they save."""
-
-_PARTS = 64
-_WRITING_SHARE = 0.05
 _LOG_SECONDS = 30.0
 
 
@@ -93,23 +78,6 @@ class Index:
     summary: Summary | None = None
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a build is.
-
-    Attributes
-    ----------
-    done, total
-        Cases.
-    differs
-        Of a build with `verify`: in what the case just measured is not as it was before.
-    """
-
-    done: int
-    total: int
-    differs: str = ""
-
-
 def build_index(
     dataset: Dataset,
     store: str | os.PathLike[str] | None = None,
@@ -140,7 +108,9 @@ def build_index(
     Raises
     ------
     StoreError
-        The store cannot be written, holds the index of another data set, or a worker died.
+        The store cannot be written, holds the index of another data set, or the executor failed.
+    DatasetError
+        The place of the data set no longer answers; what was measured is kept.
     """
     folder = default_store(dataset) if store is None else Path(store)
     how: dict[str, Any] = {"executor": executor, "workers": workers, "verify": verify, "progress": progress}
@@ -169,10 +139,13 @@ def update_index(
     Raises
     ------
     StoreError
-        The store cannot be written, holds the index of another data set, or a worker died.
+        The store cannot be written, holds the index of another data set, or the executor failed.
+    DatasetError
+        The place of the data set no longer answers; what was measured is kept.
     """
     start = monotonic()
     bar = None
+    name = printable(dataset.name)
     step = Progress(0, 0)
     differed: list[str] = []
     steps = iter_build(dataset, store, executor=executor, workers=workers, verify=verify)
@@ -180,97 +153,11 @@ def update_index(
         stack.enter_context(closing(steps))
         for step in steps:
             # Made with the first step: where nothing has changed there is nothing to show.
-            bar = bar or stack.enter_context(_bar(step.total, f"Measuring {dataset.name}", progress))
+            bar = bar or stack.enter_context(_bar(step.total, f"Measuring {name}", progress))
             bar.update(step.done - bar.n)
             if step.differs:
                 differed.append(step.differs)
     return Summary(step.total, len(dataset) - step.total, monotonic() - start, tuple(differed))
-
-
-def iter_build(
-    dataset: Dataset,
-    store: Path,
-    *,
-    executor: Executor | None = None,
-    workers: int | None = None,
-    verify: bool = False,
-) -> Generator[Progress, None, None]:
-    """Build an index step by step; closing the generator stops it and keeps what was measured.
-
-    Parameters
-    ----------
-    dataset
-        What to measure.
-    store
-        Folder of the index.
-    executor, workers, verify
-        As for `build_index`.
-
-    Yields
-    ------
-    Progress
-        First with nothing done, then after each case; not at all when nothing changed.
-
-    Raises
-    ------
-    StoreError
-        The store cannot be written, holds the index of another data set, or a worker died.
-    """
-    return _build(_plan(dataset, store, verify=verify), executor, workers)
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """What a build has to do: cases to measure, and whether tables and parts have to be merged."""
-
-    dataset: Dataset
-    store: Path
-    signatures: Mapping[str, str]
-    todo: Sequence[Case]
-    unmerged: bool
-    verify: bool
-
-    @property
-    def needed(self) -> bool:
-        return bool(self.todo) or self.unmerged
-
-
-def _plan(dataset: Dataset, store: Path, *, verify: bool) -> _Plan:
-    signatures = {case.id: case.signature() for case in dataset}
-    manifest = read_manifest(store)
-    known = measured(store)
-    todo = [case for case in dataset if verify or (case.id, signatures[case.id]) not in known]
-    names = {case for case, _ in known}
-    if manifest and known and known.isdisjoint(signatures.items()):
-        _refuse_another(dataset, store, manifest, names)
-    unmerged = manifest is None or part_names(store) or names != signatures.keys()
-    return _Plan(dataset, store, signatures, todo, bool(unmerged), verify)
-
-
-def _build(plan: _Plan, executor: Executor | None, workers: int | None) -> Generator[Progress, None, None]:
-    if not plan.needed:
-        return
-    # Here, since without measuring there is no need of what reads images.
-    from explorer.intake import measure_files
-
-    dataset, store, signatures, todo = plan.dataset, plan.store, plan.signatures, plan.todo
-    prepare(store)
-    if plan.unmerged:
-        merge(store, dataset, signatures)  # also says whose index it is, should the build be killed
-    yield Progress(0, len(todo))
-    differences = comparison(read_tables(store)) if plan.verify else None
-    with ExitStack() as stack:
-        stack.callback(merge, store, dataset, signatures)  # last, whatever happens before
-        write = _writer(dataset, store, signatures, stack)
-        tasks = {case.id: (case, signatures[case.id]) for case in todo}
-        where = (workers or _default_workers(todo)) if executor is None else executor
-        results = stack.enter_context(closing(do(measure_files, tasks, where)))
-        try:
-            for done, (_, found) in enumerate(results, start=1):
-                write(found)
-                yield Progress(done, len(todo), differences(_rows([found])) if differences else "")
-        except WorkerError as error:
-            raise StoreError(str(error)) from error
 
 
 def open_index(store: str | os.PathLike[str]) -> Index:
@@ -302,67 +189,7 @@ def so_far(dataset: Dataset, store: Path) -> Index:
     store
         Folder of the index; it may not exist yet.
     """
-    return _index(store, read_so_far(store, {case.id: case.signature() for case in dataset}))
-
-
-def _refuse_another(dataset: Dataset, store: Path, manifest: Mapping[str, Any], known: set[str]) -> None:
-    """Refuse a store of which no row holds, unless all files of this very data set have changed."""
-    if manifest["dataset"] != dataset.name or known.isdisjoint(dataset.cases):
-        raise StoreError(
-            f"{store} holds the index of {manifest['dataset']!r} ({manifest['location']}), "
-            f"not of {dataset.name!r} ({dataset.location}): give another store."
-        )
-
-
-def _default_workers(cases: Sequence[Case]) -> int:
-    return cores() if sum(sum(case.sizes()) for case in cases) >= SERIAL_BYTES else 1
-
-
-def _writer(
-    dataset: Dataset, store: Path, signatures: Mapping[str, str], stack: ExitStack
-) -> "Callable[[Measures], None]":
-    """Return a function that keeps what was measured; at the end the rest is written.
-
-    A case that takes long is on disk at once. Small ones are written together, so that writing,
-    and merging what was written, each take a twentieth of the time at most.
-    """
-    waiting: list[Measures] = []
-    next_part = next_merge = 0.0
-
-    def flush() -> None:
-        if waiting:
-            add_part(store, _rows(waiting))
-            waiting.clear()
-
-    def write(found: "Measures") -> None:
-        nonlocal next_part, next_merge
-        waiting.append(found)
-        start = monotonic()
-        if start >= next_part:
-            flush()
-            next_part = _after(start)
-        start = monotonic()
-        if start >= next_merge and len(part_names(store)) >= _PARTS:
-            merge(store, dataset, signatures)
-            next_merge = _after(start)
-
-    stack.callback(flush)
-    return write
-
-
-def _after(start: float) -> float:
-    """Return when to do again what was begun at `start` and has just been done."""
-    now = monotonic()
-    return now + (now - start) / _WRITING_SHARE
-
-
-def _rows(measures: "Sequence[Measures]") -> dict[str, list[dict[str, Any]]]:
-    return {
-        "cases": [m.case for m in measures],
-        "structures": [row for m in measures for row in m.structures],
-        "overlaps": [row for m in measures for row in m.overlaps],
-        "findings": [asdict(finding) for m in measures for finding in m.findings],
-    }
+    return _index(store, read_so_far(store, file_signatures(dataset)))
 
 
 def _bar(total: int, what: str, progress: bool) -> Any:  # noqa: ANN401 - of a notebook or a terminal

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.errors import ExplorerError, UnknownName, VolumeError
 from explorer.grid import Grid
 from explorer.structures import in_order

@@ -21,7 +21,7 @@ _STEMS = tuple(name.removesuffix(SUFFIX) for name in IMAGES)
 
 def is_mask(entry: Entry) -> bool:
     """Whether something in a folder of masks is one."""
-    return not entry.is_dir and entry.name.endswith(SUFFIX) and entry.name[0] != "."
+    return not (entry.is_dir or entry.odd) and entry.name.endswith(SUFFIX) and entry.name[0] != "."
 
 
 def is_nifti(entry: Entry) -> bool:
@@ -60,7 +60,7 @@ def image_findings(entries: Iterable[Entry], folder: str, case: str) -> Iterator
 
 def mask_findings(entries: Iterable[Entry], case: str) -> Iterator[Finding]:
     """Find files among the masks of a case that are left out for their names."""
-    others = [e.name for e in entries if is_nifti(e) and not is_mask(e) and e.name[0] != "."]
+    others = [e.name for e in entries if is_nifti(e) and not (is_mask(e) or e.odd) and e.name[0] != "."]
     if others:
         what = f"Left out, as masks are named <structure>{SUFFIX}: {listed(map(shown, others))}."
         yield Finding("misnamed", what, case)

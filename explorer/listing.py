@@ -5,17 +5,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from explorer.findings import KINDS, Finding
+from explorer.findings import KINDS, Finding, printable
 
 ROWS_PER_KIND = 10
 """Shown of a kind unless all are asked for."""
 
 _WIDEST = 40
-
-
-def printable(text: str) -> str:
-    """Return a text that cannot steer a terminal: control, format and private characters escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def findings_text(findings: Sequence[Finding], cases: int, *, every: bool = False) -> str:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import fsspec
+import fsspec.asyn
 
 from explorer._version import __version__
 from explorer.errors import VolumeError
@@ -138,6 +139,44 @@ async def _session(guard: Guard, **options: Any) -> Any:  # noqa: ANN401
         trust_env=True,
         **options,
     )
+
+
+def load(fs: Any, url: str, most: int) -> bytes:  # noqa: ANN401 - fsspec is untyped
+    """Return a file's bytes from a web server, whose listing need not tell how many there are.
+
+    Parameters
+    ----------
+    fs
+        Of HTTP, as of `file_system`.
+    url
+        Of the file.
+    most
+        Bytes that are taken.
+
+    Raises
+    ------
+    VolumeError
+        There are more.
+    OSError
+        The server refuses, or the connection broke.
+    """
+    data: bytes = fsspec.asyn.sync(fs.loop, _load, fs, url, most)
+    return data
+
+
+async def _load(fs: Any, url: str, most: int) -> bytes:  # noqa: ANN401
+    pieces: list[bytes] = []
+    loaded = 0
+    session = await fs.set_session()
+    async with session.get(fs.encode_url(url), **fs.kwargs) as response:
+        announced = response.content_length or 0
+        async for piece in response.content.iter_any():
+            pieces.append(piece)
+            loaded += len(piece)
+            if max(announced, loaded) > most:
+                what = f"has more than the {most:,} bytes that are plausible for a file."
+                raise VolumeError(f"{shown(url)} {what}", "too_long")
+    return b"".join(pieces)
 
 
 def persist(get: Callable[[], _T], where: str, loaded: int = 0, total: int = 0) -> _T:

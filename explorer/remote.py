@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Any
 
 from explorer.cache import DiskCache, default_cache
-from explorer.entry import Entry
+from explorer.entry import MAX_FILE_BYTES, Entry
 from explorer.errors import DatasetError, VolumeError
-from explorer.network import Guard, changed, file_system, persist, shown
+from explorer.network import Guard, changed, file_system, load, persist, shown
 
 PIECE_BYTES = 8 * 2**20
 """What is asked for at once; a broken connection costs at most this much again."""
@@ -26,9 +26,6 @@ MEMORY_BYTES = 32 * 2**20
 
 MAX_FILES = 2_000_000
 """A listing with more is no data set."""
-
-MAX_FILE_BYTES = 4 * 2**30
-"""A file of a remote folder that is larger is not loaded."""
 
 _STAMPS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "Last-Modified")
 
@@ -227,7 +224,7 @@ class RemoteFolder:
             except FileNotFoundError:
                 found = {}
             except VolumeError as error:
-                raise DatasetError(str(error)) from error
+                raise DatasetError(str(error), error.kind) from error
             if len(found) > MAX_FILES:
                 raise DatasetError(
                     f"{here.guard.where} holds {len(found):,} files: give the data set's folder."
@@ -253,7 +250,7 @@ class RemoteFolder:
         except FileNotFoundError:
             found = []
         except VolumeError as error:
-            raise DatasetError(str(error)) from error
+            raise DatasetError(str(error), error.kind) from error
         entries = [_entry(PurePosixPath(info["name"]).name, info) for info in found]
         self._tree[folder] = sorted(entries, key=lambda entry: entry.name)
         return self._tree[folder]
@@ -275,7 +272,8 @@ class RemoteFolder:
         return data
 
     def _whole_file(self, here: _Connection, path: str, size: int) -> bytes:
-        data: bytes = here.fs.cat_file(self._full(here, path))
+        full = self._full(here, path)
+        data: bytes = load(here.fs, full, MAX_FILE_BYTES) if _is_http(here.fs) else here.fs.cat_file(full)
         if size and len(data) != size:
             raise EOFError(f"{len(data):,} bytes came instead of {size:,}")
         return data

@@ -19,10 +19,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import platformdirs
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -30,14 +28,8 @@ from explorer import schema
 from explorer._version import __version__
 from explorer.dataset import Dataset
 from explorer.errors import StoreError
-
-TABLES: Mapping[str, pa.Schema] = {
-    "cases": schema.CASES,
-    "structures": schema.STRUCTURES,
-    "overlaps": schema.OVERLAPS,
-    "findings": schema.FINDINGS,
-}
-"""Names of the files that a build writes, without ``.parquet``."""
+from explorer.joining import TABLES as TABLES
+from explorer.joining import joined, signatures_of
 
 _BUILD = b"explorer_build"
 _REPEATED = frozenset({"case", "mask_set", "structure", "other", "status", "border", "mask_dtype"})
@@ -51,17 +43,23 @@ def default_store(dataset: Dataset) -> Path:
     Beside the data set as ``<name>.explorer``; where that place cannot be written and holds no
     index, in the user's cache.
     """
-    if "://" not in dataset.location and "::" not in dataset.location:
-        place = Path(dataset.location).expanduser().resolve()
-        beside = place.with_name(f"{place.name}.explorer")
-        found = beside if beside.exists() else place.parent
+    key = place(dataset.location)
+    if not _is_url(key):
+        beside = Path(f"{key}.explorer")
+        found = beside if beside.exists() else beside.parent
         if (beside / "manifest.json").exists() or _can_write(found):
             return beside
-        key = str(place)
-    else:
-        key = dataset.location
-    digest = blake2b(key.encode(), digest_size=6).hexdigest()
+    digest = blake2b(os.fsencode(key), digest_size=6).hexdigest()
     return Path(platformdirs.user_cache_dir("totalseg-explorer")) / f"{dataset.name}-{digest}"
+
+
+def place(location: str) -> str:
+    """Return where a data set lies, however its path was given: a URL, or a path without links."""
+    return location if _is_url(location) else str(Path(location).expanduser().resolve())
+
+
+def _is_url(location: str) -> bool:
+    return "://" in location or "::" in location
 
 
 def read_manifest(store: Path) -> dict[str, Any] | None:
@@ -185,7 +183,7 @@ def measured(store: Path) -> set[tuple[str, str]]:
     """Return the cases that were measured, in tables or parts, with the signatures of their files."""
     # All tables are read, since damage to one costs the rows of all.
     sources = [*read_parts(store)[1], _old_tables(store)]
-    return {measured for source in sources for measured in _signatures(source)}
+    return {measured for source in sources for measured in signatures_of(source)}
 
 
 def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Table]:
@@ -199,7 +197,7 @@ def read_so_far(store: Path, signatures: Mapping[str, str]) -> dict[str, pa.Tabl
         Of the cases' files as they are; rows of other cases or files are left out.
     """
     parts = read_parts(store)[1]  # before the tables, into which another build may merge them
-    return _joined([_old_tables(store), *parts], signatures)
+    return joined([_old_tables(store), *parts], signatures)
 
 
 def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
@@ -224,18 +222,18 @@ def merge(store: Path, dataset: Dataset, signatures: Mapping[str, str]) -> None:
         with FileLock(store / "lock", timeout=600):
             _move_next(store)
             paths, parts = read_parts(store)
-            joined = _joined([_old_tables(store), *parts], signatures)
+            tables = joined([_old_tables(store), *parts], signatures)
             manifest = {
                 "schema": schema.VERSION,
                 "software": __version__,
                 "dataset": dataset.name,
-                "location": dataset.location,
-                "fingerprint": fingerprint(dict(_signatures(joined))),
+                "location": place(dataset.location),
+                "fingerprint": fingerprint(dict(signatures_of(tables))),
             }
             folder = store / f".{_NEXT}.{uuid4().hex}"
             folder.mkdir()
             build = uuid4().hex
-            for name, table in joined.items():
+            for name, table in tables.items():
                 _write(table.replace_schema_metadata({_BUILD: build}), folder / f"{name}.parquet")
             _replace(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
             folder.rename(store / _NEXT)
@@ -251,63 +249,6 @@ def fingerprint(signatures: Mapping[str, str]) -> str:
     for case in sorted(signatures):
         digest.update(f"{case}\0{signatures[case]}\n".encode())
     return digest.hexdigest()
-
-
-def _joined(sources: Sequence[Mapping[str, pa.Table]], signatures: Mapping[str, str]) -> dict[str, pa.Table]:
-    """Take each case, with all its rows, from the last source that measured its files as they are."""
-    chosen = {
-        case: number
-        for number, source in enumerate(sources)
-        for case, signature in _signatures(source)
-        if signatures.get(case) == signature
-    }
-    of_source: list[list[str]] = [[] for _ in sources]
-    for case, number in chosen.items():
-        of_source[number].append(case)
-
-    def of(name: str, keys: Sequence[str]) -> pa.Table:
-        kept = [
-            source[name].cast(TABLES[name]).filter(pc.field("case").isin(cases))
-            for source, cases in zip(sources, of_source, strict=True)
-            if cases
-        ]
-        joined = pa.concat_tables([TABLES[name].empty_table(), *kept])
-        return joined.sort_by([(key, "ascending") for key in keys])
-
-    return {
-        "cases": of("cases", ["case"]),
-        "structures": _with_missing(of("structures", ["case"]), sorted(chosen)),
-        "overlaps": of("overlaps", schema.OVERLAPS.names),
-        "findings": of("findings", schema.FINDINGS.names),
-    }
-
-
-def _with_missing(structures: pa.Table, cases: Sequence[str]) -> pa.Table:
-    """Add a row with status ``missing`` for each structure that other cases have a mask for."""
-    structures = structures.filter(pc.not_equal(structures["status"], "missing")).combine_chunks()
-    pairs = structures.group_by(["mask_set", "structure"]).aggregate([])
-    numbered = pairs.append_column("pair", pa.array(np.arange(pairs.num_rows)))
-    # A left join reorders rows, which does not matter: each is one place in a table of all.
-    rows = structures.select(["case", "mask_set", "structure"]).join(numbered, ["mask_set", "structure"])
-    case = pc.index_in(rows["case"], pa.array(cases, pa.string())).to_numpy()
-    there = np.zeros((len(cases), pairs.num_rows), bool)
-    there[case, rows["pair"].to_numpy()] = True
-    case, pair = np.nonzero(~there)
-    absent = {
-        "case": pa.array(cases, pa.string()).take(pa.array(case)),
-        "mask_set": pairs["mask_set"].take(pa.array(pair)),
-        "structure": pairs["structure"].take(pa.array(pair)),
-        "status": pa.array(np.full(len(case), "missing", object), pa.string()),
-    }
-    none = {name: pa.nulls(len(case), schema.STRUCTURES.field(name).type) for name in structures.column_names}
-    missing = pa.table({**none, **absent}, schema=schema.STRUCTURES)
-    joined = pa.concat_tables([structures, missing])
-    return joined.sort_by([(name, "ascending") for name in ("case", "mask_set", "structure")])
-
-
-def _signatures(source: Mapping[str, pa.Table]) -> Iterator[tuple[str, str]]:
-    columns = (source["cases"][name].to_pylist() for name in ("case", "signature"))
-    return zip(*columns, strict=True)
 
 
 def _old_tables(store: Path) -> dict[str, pa.Table]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.errors import QueryError, UnknownName, VolumeError
 from explorer.grid import Grid, closest_ras
 from explorer.labels import Mask

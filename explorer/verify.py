@@ -47,7 +47,11 @@ def comparison(tables: Mapping[str, pa.Table]) -> Callable[[Rows], str]:
         known = {
             name: tables[name].slice(*spans[name].get(case["case"], (0, 0))).to_pylist() for name in TABLES
         }
-        if not known["cases"] or known["cases"][0]["signature"] != case["signature"]:
+        if not known["cases"]:
+            return ""
+        if not case["signature"]:
+            return f"{case['case']}: not measured again: {case['problems'][0]}"
+        if known["cases"][0]["signature"] != case["signature"]:
             return ""
         found: list[str] = []
         for name, types in TABLES.items():
@@ -79,7 +83,7 @@ def _keyed(name: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[st
 def _differences(
     known: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[str]:
-    for key in known.keys() | new.keys():
+    for key in sorted(known.keys() | new.keys()):
         if key not in known or key not in new:
             yield f"{key} {'is new' if key in new else 'is gone'}"
             continue

@@ -8,9 +8,9 @@ import numpy as np
 from deflate import crc32
 from numpy.typing import NDArray
 
-from explorer.dataset import REFERENCE, Case
+from explorer.case import REFERENCE, Case
 from explorer.errors import UnknownName, VolumeError
-from explorer.findings import Finding
+from explorer.findings import OUTAGES, Finding
 from explorer.grid import Grid
 from explorer.grid import closest_ras as closest_ras
 from explorer.kernel import scan
@@ -164,7 +164,7 @@ def iter_masks(
     case
         Whose masks.
     grid
-        The image's grid; a mask on another one is an error. Without one no mask can be used.
+        The image's grid; a mask on another one is an error. None where no file of the case tells it.
     names
         Which structures; all by default.
     mask_set
@@ -173,18 +173,34 @@ def iter_masks(
     reader = MaskReader(case, grid, mask_set) if grid else None
     for name in case.masks(mask_set) if names is None else names:
         try:
-            yield name, reader.read(name) if reader else VolumeError(f"{case.id} {name}: not readable.")
+            yield name, reader.read(name) if reader else _why_unreadable(case, name, mask_set)
         except VolumeError as error:
             yield name, error
 
 
+def _why_unreadable(case: Case, name: str, mask_set: str) -> VolumeError:
+    path = case.masks(mask_set)[name]
+    try:
+        parse(case.read(path, mask_set), path)
+    except VolumeError as error:
+        return error
+    return VolumeError(f"{path}: it could not be read a moment ago, and now it can.")
+
+
 def masks_grid(case: Case, mask_set: str = REFERENCE) -> Grid | None:
-    """Return the grid of the first readable mask of a case, for want of an image."""
+    """Return the grid of the first readable mask of a case, for want of an image.
+
+    Raises
+    ------
+    VolumeError
+        The place where the masks lie does not answer: each further one would be waited for as long.
+    """
     for path in case.masks(mask_set).values():
         try:
             return replace(_grid(parse(case.read(path, mask_set), path)), stands_in=path)
-        except VolumeError:
-            continue
+        except VolumeError as error:
+            if error.kind in OUTAGES:
+                raise
     return None
 
 

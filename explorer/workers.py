@@ -60,7 +60,7 @@ def cores() -> int:
 
 
 def do(
-    work: Callable[..., Result], tasks: Tasks, where: Executor | int
+    work: Callable[..., Result], tasks: Tasks, where: Executor | int, *, died: Callable[..., Result]
 ) -> Generator[tuple[str, Result], None, None]:
     """Do tasks in an executor, in as many processes, or in this process where that is one.
 
@@ -69,7 +69,7 @@ def do(
     if not isinstance(where, int):
         yield from spread(work, tasks, where)
     elif where > 1:
-        yield from spread_over_processes(work, tasks, where)
+        yield from spread_over_processes(work, tasks, where, died=died)
     else:
         for name, arguments in tasks.items():
             yield name, work(*arguments)
@@ -127,7 +127,7 @@ def spread(
 
 
 def spread_over_processes(
-    work: Callable[..., Result], tasks: Tasks, workers: int
+    work: Callable[..., Result], tasks: Tasks, workers: int, *, died: Callable[..., Result]
 ) -> Generator[tuple[str, Result], None, None]:
     """Do tasks in processes of this machine; closing the generator ends these.
 
@@ -140,6 +140,9 @@ def spread_over_processes(
         As for `spread`.
     workers
         How many processes.
+    died
+        Called here, with the arguments of a task that has killed its worker again when it was
+        alone: returns what stands for its result.
 
     Yields
     ------
@@ -149,10 +152,9 @@ def spread_over_processes(
     Raises
     ------
     WorkerError
-        At the end: these tasks have killed their worker each time.
+        The processes cannot do the work.
     """
     left = dict(tasks)
-    deadly: list[str] = []
     while left:
         try:
             with _pool(min(workers, len(left))) as pool:
@@ -172,10 +174,8 @@ def spread_over_processes(
             except WorkerError as error:
                 if not isinstance(error.__cause__, BrokenExecutor):
                     raise
-                deadly.append(name)
+                yield name, died(*left[name])
             del left[name]
-    if deadly:
-        raise WorkerError(_named(deadly), deadly)
 
 
 @contextmanager

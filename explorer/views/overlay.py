@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.errors import ExplorerError, UnknownName, VolumeError
 from explorer.grid import Grid, closest_ras
 from explorer.labels import Box, LabelBuilder, Mask

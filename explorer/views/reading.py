@@ -6,7 +6,7 @@ from functools import partial
 from time import monotonic
 from typing import Literal
 
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.errors import ExplorerError, VolumeError
 from explorer.grid import Grid
 from explorer.views.overlay import Overlay

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from samples import AFFINE, box_mask, nifti_bytes
 
 from explorer import __version__, write_phantom
 from explorer.cli import main
+from explorer.files import open_files
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": box_mask((0, 2), (1, 2), (1, 2))}
 
@@ -118,6 +120,80 @@ def test_a_hostile_name_cannot_steer_the_terminal(write, run, tmp_path: Path):
     assert "\\x1b[2Jx\\u202ey\\nz" in done.stdout
     assert "s\\x1b]0;title\\x07" in done.stdout
     assert "liv\\x9ber" in done.stdout
+
+
+def hostile(text: str) -> bool:
+    return not all(line.isprintable() for line in text.splitlines())
+
+
+def test_no_command_hands_names_of_files_to_the_terminal_as_they_are(write, run, tmp_path: Path):
+    case, structure = "s\x1b]0;title\x07", "liv\x9ber"
+    root = write({"s0001": LIVER, case: {structure: LIVER["liver"]}})
+    store = ("--store", tmp_path / "store")
+    shown = run("stats", root, *store)
+    assert r"liv\x9ber" in shown.stdout
+    assert not hostile(shown.output)
+    mask = root / case / f"segmentations/{structure}.nii.gz"
+    before = mask.stat()
+    for command, now in (("index", "spleen"), ("check", "liver")):
+        mask.write_bytes(nifti_bytes(LIVER[now]).ljust(before.st_size, b"\0"))
+        os.utime(mask, ns=(before.st_atime_ns, before.st_mtime_ns))
+        done = run(command, root, *store, "--verify")
+        assert mask.stat().st_size == before.st_size
+        assert r"Not as measured before: s\x1b]0;title\x07: liv\x9ber" in done.stderr
+        assert not hostile(done.output)
+
+
+def test_an_error_cannot_steer_the_terminal(write, run, tmp_path: Path):
+    odd = tmp_path / "s\x1b]0;t\x07\nx"
+    odd.write_text("in the way")
+    done = run("index", write({"s0001": LIVER}), "--store", odd / "store")
+    assert done.exit_code == 1
+    assert r"s\x1b]0;t\x07\nx" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not hostile(done.stderr)
+
+
+@pytest.mark.parametrize("command", ["index", "check", "stats"])
+def test_a_data_set_is_opened_once(write, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str):
+    opened: list[object] = []
+    monkeypatch.setattr("explorer.dataset.open_files", lambda path: opened.append(path) or open_files(path))
+    assert run(command, write({"s0001": LIVER}), "--store", tmp_path / "store").exit_code == 0
+    assert len(opened) == 1
+
+
+def test_check_reads_everything_again_on_demand(write, run, tmp_path: Path):
+    arguments = ("check", write({"s0001": LIVER}), "--store", tmp_path / "store")
+    run(*arguments)
+    assert "Measuring" not in run(*arguments).stderr
+    assert "1/1" in run(*arguments, "--verify").stderr
+
+
+@pytest.mark.parametrize(
+    ("case", "structure"),
+    [
+        ("it's", 'say "hi"'),
+        ("<b>&amp;", "<img src=x onerror=alert(1)>"),
+        ("Käse 患者", "Niere (links) 腎"),
+    ],
+)
+def test_odd_names_come_through_from_the_index_to_the_report(
+    write, run, tmp_path: Path, case: str, structure: str
+):
+    masks = {structure: LIVER["liver"], "spleen": b"damaged"}
+    root = write({"s0001": LIVER, case: masks}, meta="")
+    store = ("--store", tmp_path / "store")
+    index = json.loads(run("index", root, *store, "--json").stdout)
+    assert index["cases_with_problems"] == [case]
+    assert index["structures"] == 3
+    report = json.loads(run("check", root, *store, "--json").stdout)
+    found = {(f["case"], f["kind"]): f for f in report["findings"]}
+    assert f"{case}/segmentations/spleen.nii.gz" in found[case, "not_nifti"]["what"]
+    text = run("check", root, *store).stdout
+    assert f"  {case}  {found[case, 'not_nifti']['what']}" in text
+    labels = json.loads(run("stats", root, *store, "--json").stdout)["labels"]
+    assert structure in [row["structure"] for row in labels]
+    assert structure in run("stats", root, *store).stdout
 
 
 def test_the_publication_is_compared_on_demand(run, tmp_path: Path):

@@ -392,8 +392,3 @@ def test_a_folder_within_a_zip(write, tmp_path):
     path = write_zip(tmp_path / "a set.zip", {"one/s0001/mri.nii.gz": b"1", "two/s0001/mri.nii.gz": b"2"})
     files = open_files(f"zip://two::{path.as_uri()}")
     assert files.read("s0001/mri.nii.gz") == b"2"
-
-
-def test_what_is_no_file_is_not_waited_for():
-    with pytest.raises(DatasetError, match="neither a folder nor a file"):
-        open_files(os.devnull)

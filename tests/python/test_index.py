@@ -113,7 +113,7 @@ def test_any_executor_will_do(write, tmp_path: Path):
 
 def test_worker_processes_give_the_same(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     dataset = open_dataset(write(SIX))
-    monkeypatch.setattr("explorer.index.SERIAL_BYTES", 0)
+    monkeypatch.setattr("explorer.building.SERIAL_BYTES", 0)
     spread = build_index(dataset, tmp_path / "one", progress=False)
     monkeypatch.undo()
     same(spread, build_index(dataset, tmp_path / "two", progress=False))

@@ -112,7 +112,9 @@ def threads_and_signal() -> tuple[dict[str, str | None], object]:
 def test_worker_processes_use_one_thread_each_and_leave_ctrl_c_to_their_parent():
     import signal
 
-    [(_, (environment, handler))] = workers.spread_over_processes(threads_and_signal, {"": ()}, 2)
+    [(_, (environment, handler))] = workers.spread_over_processes(
+        threads_and_signal, {"": ()}, 2, died=threads_and_signal
+    )
     assert environment == dict(workers.ENVIRONMENT)
     assert handler == signal.SIG_IGN
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,6 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -23,15 +23,17 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from isal.igzip_lib import IsalError
 from samples import SHAPE, box_mask, nifti_bytes
 
 from explorer import build_index, intake, open_dataset, open_index, store
-from explorer.dataset import Case, Dataset
-from explorer.errors import DatasetError, ExplorerError, StoreError, VolumeError
+from explorer.case import Case
+from explorer.cli import main
+from explorer.dataset import Dataset
+from explorer.errors import ExplorerError, StoreError
 from explorer.files import Files
 from explorer.index import iter_build, so_far
-from explorer.intake import measure_files
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5)), "spleen": np.zeros(SHAPE, np.uint8)}
 SIX = {f"s000{n}": LIVER for n in range(1, 7)}
@@ -73,9 +75,9 @@ def heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def start(root: Path, folder: Path, *options: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "explorer.cli", "index", str(root), "--store", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(root: Path, folder: Path, *options: str, command: str = "index") -> subprocess.Popen:
+    words = [sys.executable, "-m", "explorer.cli", command, str(root), "--store", str(folder), *options]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_until_measured(build: subprocess.Popen, folder: Path, cases: int) -> None:
@@ -108,9 +110,11 @@ def test_a_killed_build_goes_on_where_it_was(large: Path, tmp_path: Path, worker
     assert not list((tmp_path / "store/parts").glob("*.parquet"))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_stops_soon_and_keeps_what_was_measured(large: Path, tmp_path: Path, workers: str):
-    build = start(large, tmp_path / "store", "--workers", workers)
+@pytest.mark.parametrize(("command", "workers"), [("index", "1"), ("index", "2"), ("check", "2")])
+def test_ctrl_c_stops_soon_and_keeps_what_was_measured(
+    large: Path, tmp_path: Path, command: str, workers: str
+):
+    build = start(large, tmp_path / "store", "--workers", workers, command=command)
     wait_until_measured(build, tmp_path / "store", 5)
     children = psutil.Process(build.pid).children(recursive=True)
     started = time.monotonic()
@@ -128,10 +132,12 @@ def test_ctrl_c_stops_soon_and_keeps_what_was_measured(large: Path, tmp_path: Pa
     assert 5 <= len(so_far(open_dataset(large), tmp_path / "store").cases) <= MANY
 
 
-def test_progress_in_a_log_file_is_a_few_lines(large: Path, tmp_path: Path):
-    said = start(large, tmp_path / "store", "--workers", "2").communicate()[1]
-    assert f"{MANY}/{MANY}" in said
-    assert "case/s" in said
+@pytest.mark.parametrize("command", ["index", "check"])
+def test_progress_in_a_log_file_is_a_few_lines(large: Path, tmp_path: Path, command: str):
+    said = start(large, tmp_path / "store", "--workers", "2", command=command).communicate()[1]
+    # Cases, the time taken and the time left, and the pace.
+    assert re.search(rf" 0/{MANY} \[\d\d:\d\d<\?, \?case/s\]", said)
+    assert re.search(rf"100%.* {MANY}/{MANY} \[\d\d:\d\d<00:00, +[\d.]+case/s\]", said)
     assert said.count("Measuring") <= 3
 
 
@@ -172,7 +178,7 @@ def test_a_disk_that_is_full_at_any_write_costs_nothing_that_was_written(
     write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     root = write(SIX)
-    monkeypatch.setattr("explorer.index._WRITING_SHARE", 100.0)  # every case at once, however fast
+    monkeypatch.setattr("explorer.building._WRITING_SHARE", 100.0)  # every case at once, however fast
     with monkeypatch.context() as patch:
         count = full_disk(patch, 10_000)
         expected = build_index(open_dataset(root), tmp_path / "whole", progress=False)
@@ -196,7 +202,7 @@ def test_a_small_disk_fills_and_what_it_holds_stays_usable(
     large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # Something is on disk before it is full, however fast cases are measured.
-    monkeypatch.setattr("explorer.index._WRITING_SHARE", 100.0)
+    monkeypatch.setattr("explorer.building._WRITING_SHARE", 100.0)
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=250k", "tmpfs", str(disk)]
@@ -350,13 +356,63 @@ def test_a_corrupt_part_is_measured_anew_and_swept(write, tmp_path: Path):
     assert not list((folder / "parts").iterdir())
 
 
-def test_a_store_of_another_data_set_of_the_same_name_is_refused(write, tmp_path: Path):
+@pytest.mark.parametrize("other", [SIX, {"s0001": LIVER, "p1": LIVER}, {"p1": LIVER}])
+def test_a_store_of_another_data_set_of_the_same_name_is_refused(write, tmp_path: Path, other: dict):
     folder = tmp_path / "store"
-    build_index(open_dataset(write(SIX, root="one/set")), folder, progress=False)
-    other = write({"p1": LIVER}, root="two/set")
-    with pytest.raises(StoreError, match=r"one/set.*two/set"):
-        build_index(open_dataset(other), folder, progress=False)
-    assert len(open_index(folder).cases) == 6
+    one = build_index(open_dataset(write(SIX, root="one/set")), folder, progress=False)
+    time.sleep(0.01)  # its files are younger
+    with pytest.raises(StoreError, match=r"one/set.*two/set.*give another store"):
+        build_index(open_dataset(write(other, root="two/set")), folder, progress=False)
+    same(open_index(folder), one)
+
+
+def test_a_store_is_kept_when_other_cases_lie_in_the_place_of_its_own(write, tmp_path: Path):
+    root = write(SIX)
+    one = build_index(open_dataset(root), progress=False)
+    shutil.rmtree(root)
+    write({"p1": LIVER})
+    with pytest.raises(StoreError, match="give another store"):
+        build_index(open_dataset(root), progress=False)
+    same(open_index(one.store), one)
+
+
+def touch_all(root: Path) -> None:
+    for path in root.rglob("*.gz"):
+        os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+
+
+def test_a_data_set_whose_files_have_all_changed_keeps_its_store(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = write(SIX)
+    folder = tmp_path / "store"
+    build_index(open_dataset(root), folder, progress=False)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/set").symlink_to(root)
+    monkeypatch.chdir(tmp_path)
+    for spelling in (root, "set", "link/set", "./link/../set"):
+        touch_all(root)
+        index = build_index(open_dataset(spelling), folder, progress=False)
+        assert index.summary.measured == 6
+
+
+def test_a_data_set_that_was_moved_keeps_its_store(write, tmp_path: Path):
+    root = write(SIX)
+    folder = tmp_path / "store"
+    build_index(open_dataset(root), folder, progress=False)
+    root.rename(tmp_path / "moved")
+    assert build_index(open_dataset(tmp_path / "moved"), folder, progress=False).summary.measured == 0
+    assert json.loads((folder / "manifest.json").read_text())["location"] == str(root)
+
+
+def test_a_data_set_that_was_copied_with_its_store_takes_that_over(write, tmp_path: Path):
+    root = write(SIX, root="here/set")
+    build_index(open_dataset(root), progress=False)
+    shutil.copytree(root.parent, tmp_path / "there")
+    touch_all(tmp_path / "there")
+    index = build_index(open_dataset(tmp_path / "there/set"), progress=False)
+    assert index.summary.measured == 6
+    assert index.store == tmp_path / "there/set.explorer"
 
 
 def test_a_store_of_another_schema_is_refused(write, tmp_path: Path):
@@ -390,13 +446,29 @@ def deadly(root: Path, *victims: str) -> Dataset:
     return replace(dataset, cases=MappingProxyType(cases))
 
 
-def test_a_case_that_kills_its_worker_is_named_and_all_others_are_measured(write, tmp_path: Path):
+def test_a_case_that_kills_its_worker_is_a_finding_and_all_others_are_measured(write, tmp_path: Path):
     root = write(SIX)
     folder = tmp_path / "store"
-    with pytest.raises(StoreError, match=r"measured s0002, s0005, most likely for want of memory"):
-        build_index(deadly(root, "s0002", "s0005"), folder, workers=2, progress=False)
-    assert list(open_index(folder).cases["case"]) == ["s0001", "s0003", "s0004", "s0006"]
-    assert build_index(open_dataset(root), folder, progress=False).summary.measured == 2
+    index = build_index(deadly(root, "s0002", "s0005"), folder, workers=2, progress=False)
+    assert list(index.cases["case"]) == list(SIX)
+    assert list(index.findings["case"]) == ["s0002", "s0005"]
+    assert set(index.findings["kind"]) == {"worker_died"}
+    rows = index.structures.set_index(["case", "structure"])["status"]
+    assert [rows[case, "liver"] for case in ("s0001", "s0002")] == ["complete", "unreadable"]
+    again = build_index(open_dataset(root), folder, progress=False)
+    assert (again.summary.measured, again.summary.kept) == (2, 4)
+    assert again.findings.empty
+
+
+def test_check_reports_a_case_that_kills_its_worker(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dataset = deadly(write(SIX), "s0002")
+    monkeypatch.setattr("explorer.dataset.open_dataset", lambda _: dataset)
+    command = ["check", "set", "--store", str(tmp_path / "store"), "--workers", "2"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1
+    assert "ERROR worker_died: Measure it where there is more memory" in done.stdout
+    assert "  s0002  Not measured: the process that measured it died" in done.stdout
+    assert "6 cases: 1 error" in done.stdout
 
 
 def test_an_executor_whose_worker_dies_is_named_with_the_likely_cases(write, tmp_path: Path):
@@ -443,25 +515,6 @@ def test_verify_reads_everything_and_says_what_differs(write, tmp_path: Path):
     assert line.startswith("s0004: liver bbox_i0 1 became 2")
     after = open_index(folder).structures.set_index(["case", "structure"])
     assert after.loc[("s0004", "liver"), "bbox_i0"] == 2
-
-
-@dataclass(frozen=True)
-class Gone(Files):
-    """Files on a drive that was taken away after the data set was opened."""
-
-    def ls(self, folder: str = "") -> NoReturn:
-        raise DatasetError(f"Cannot list {folder!r}.")
-
-    def read(self, path: str) -> NoReturn:
-        raise VolumeError(f"Cannot read {path!r}.")
-
-
-def test_a_place_that_is_gone_is_a_finding_of_its_cases(write, tmp_path: Path):
-    case = open_dataset(write({"s0001": SIX["s0001"]}))["s0001"]
-    signature = case.signature()
-    found = measure_files(replace(case, files=Gone("gone", case.files.place)), signature)
-    assert "Cannot read 's0001/mri.nii.gz'." in found.case["problems"]
-    assert found.case["image_bytes"] is None
 
 
 @pytest.mark.parametrize("where", ["read_image", "masks_grid", "iter_masks"])

@@ -22,7 +22,7 @@ from samples import SHAPE, box_mask, nifti_bytes
 from scipy import ndimage
 
 from explorer import kernel, open_dataset, write_phantom
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.intake import measure_files
 from explorer.kernel import Scan
 from explorer.labels import slice_areas

@@ -13,7 +13,7 @@ import SimpleITK as sitk  # noqa: N813 - its usual name
 from scipy import ndimage
 
 from explorer import open_dataset, write_phantom
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.intake import measure_files
 from explorer.measure import Measures
 

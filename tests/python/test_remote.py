@@ -409,8 +409,8 @@ def test_a_remote_folder_is_listed_at_once(write, monkeypatch):
         open_dataset(place)
 
 
-def test_a_web_folder_asks_for_each_listing_once(write):
-    root = write({"s0001": LIVER, "s0002": LIVER})
+def web_folder(root: Path) -> dict[str, bytes]:
+    """Return the files of a folder, and its listings as pages of links."""
     files = {}
     for path in [root, *root.rglob("*")]:
         at = "/set/" + path.relative_to(root).as_posix().removeprefix(".")
@@ -419,7 +419,12 @@ def test_a_web_folder_asks_for_each_listing_once(write):
             files[f"{at.rstrip('/')}/"] = files[at.rstrip("/")] = f'<a href="../">up</a>{rows}'.encode()
         else:
             files[at] = path.read_bytes()
-    with serving(files) as site:
+    return files
+
+
+def test_a_web_folder_asks_for_each_listing_once(write):
+    root = write({"s0001": LIVER, "s0002": LIVER})
+    with serving(web_folder(root)) as site:
         site.mishaps = [503]
         dataset = open_dataset(f"{site.url}/set/")
         assert list(dataset.cases) == ["s0001", "s0002"]
@@ -427,6 +432,29 @@ def test_a_web_folder_asks_for_each_listing_once(write):
         assert case.read(case.image) == (root / "s0002/mri.nii.gz").read_bytes()
         listings = [path.rstrip("/") for _, path, _ in site.requests if not path.endswith((".gz", ".csv"))]
         assert len(listings) <= len(set(listings)) + 1  # but for the one that failed
+
+
+@pytest.mark.parametrize("tells_size", [True, False])
+def test_a_file_of_a_web_folder_is_bounded_though_its_listing_tells_no_size(
+    write, no_cache, monkeypatch, tells_size
+):
+    monkeypatch.setattr(remote, "MAX_FILE_BYTES", 300_000)
+    image = noise(300_000, 0)
+    large = noise(40_000_000, 1)
+    root = write({"s0001": {"mri": image, "liver": large}}, meta="")
+    with serving(web_folder(root), tells_size=tells_size) as site:
+        case = open_dataset(f"{site.url}/set/")["s0001"]
+        site.mishaps = [503, "break"] if tells_size else [503]
+        assert case.read(case.image) == image
+        mask = case.masks()["liver"]
+        site.forget()
+        with pytest.raises(VolumeError, match="more than the 300,000 bytes") as caught:
+            case.read(mask)
+        assert caught.value.kind == "too_long"
+        assert len(site.gets) == 1
+        assert site.body_bytes < len(large) // 2
+        with pytest.raises(VolumeError, match="No file 's0001/none'"):
+            case.read("s0001/none")
 
 
 def test_without_aiohttp_the_package_is_named():

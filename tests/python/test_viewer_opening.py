@@ -16,7 +16,7 @@ from samples import SHAPE, box_mask, nifti_bytes
 from viewing import ask, cut, unpack
 
 from explorer import Cohort, Selection, build_index, open_dataset
-from explorer.dataset import Case
+from explorer.case import Case
 from explorer.errors import DatasetError, VolumeError
 from explorer.labels import LabelBuilder, slabs
 from explorer.views import opening, reading, viewer
