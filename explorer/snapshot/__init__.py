@@ -175,6 +175,7 @@ def draw(
         _rule(sheet, area)
     elif layout == "mosaic":
         words.letters(sheet, area, picture.grid, shown[0].placement)
+        words.corner_scale_bar(sheet, area, shown[0].area, shown[0].placement)
     if listed:
         told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
         words.legend(sheet, listed, *told)
@@ -297,7 +298,8 @@ def _write(scene: _Scene, tile: Tile, sheet: words.Sheet, title: str, *, compact
     voxel[along] = tile.index
     mm = words.rounded(float(scene.picture.grid.to_world(voxel)[along]))
     if compact:
-        words.caption(sheet, tile.area, f"{tile.index + 1}  ·  {mm} mm", title)
+        below = f"  ·  {mm} mm" if words.is_roomy(sheet, tile.area) else ""
+        words.caption(sheet, tile.area, f"{tile.index + 1}{below}", title)
         return
     here = [one for one in scene.measurements if (one.plane, one.index) == (plane, tile.index)]
     measuring.draw(sheet, tile.area, scene.picture.grid, tile.placement, here)

@@ -21,6 +21,7 @@ CROSS: Rgb = (0x4D, 0xA3, 0xFF)
 _LONGEST = 200
 _EXACT = Context(prec=400)
 _EDGE, _GAP, _ROW, _COLUMN = 8, 7, 19, 190
+_ROOMY = (130, 90)
 _GLYPHS = frozenset(chr(n) for n in range(32, 127)) | frozenset("·…°±")
 _LIKE = str.maketrans({"–": "-", "—": "-", "−": "-", "‑": "-", "×": "x", "µ": "u", "\t": " ", "\n": " "})
 
@@ -163,6 +164,11 @@ def annotate(sheet: Sheet, tile: Area, grid: Grid, placement: Placement, title: 
     _scale_bar(sheet, (left + edge, bottom - edge), length_mm * placement.pixels_per_mm, words)
 
 
+def is_roomy(sheet: Sheet, tile: Area) -> bool:
+    """Return whether a small tile has room for millimetres beside its number."""
+    return all(b - a >= least * sheet.scale for a, b, least in zip(tile[:2], tile[2:], _ROOMY, strict=True))
+
+
 def caption(sheet: Sheet, tile: Area, below: str, above: str = "") -> None:
     """Write the little that a small tile has room for."""
     left, top, right, bottom = tile
@@ -170,6 +176,14 @@ def caption(sheet: Sheet, tile: Area, below: str, above: str = "") -> None:
     room = right - left - 2 * edge
     sheet.write((left + edge, bottom - edge), below, size=10.5, anchor="ld", room=room, rim=True)
     sheet.write((left + edge, top + edge), above, size=10.5, room=room, rim=True)
+
+
+def corner_scale_bar(sheet: Sheet, area: Area, cell: Area, placement: Placement) -> None:
+    """Draw the scale bar of a cell at the lower right of all of them."""
+    length_mm, words = scale_bar(cell[2] - cell[0], placement.pixels_per_mm)
+    length, edge = length_mm * placement.pixels_per_mm, _EDGE * sheet.scale
+    room = 7 * sheet.scale + sheet.width_of(words, 12)
+    _scale_bar(sheet, (area[2] - edge - room - length, area[3] - edge), length, words)
 
 
 def _scale_bar(sheet: Sheet, at: tuple[float, float], length: float, words: str) -> None:
