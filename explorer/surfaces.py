@@ -17,6 +17,7 @@ import fast_simplification
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from explorer.borders import fitted
 from explorer.errors import QueryError
 from explorer.grid import Grid
 
@@ -32,10 +33,9 @@ VERSION = 2
 _READ_VOXELS = 2**25
 _QUADS_PER_TRIANGLE = 0.65
 _ROUNDS = 14
-_ROUNDS_BEFORE_FIT = 5
+_ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
 _SMALL = 400
-_INSIDE = 0.9
 _TAUBIN = (0.5, -0.53) * 4
 _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
@@ -128,7 +128,9 @@ def surface(
         if np.linalg.det(affine) < 0:
             found = found[:, ::-1]
         if factors.max() > 1:
-            points = _fitted(points, found, inside, affine, first_mm, factors)
+            outward = _outward(_across(points.T, quads), quads, len(points))
+            outward *= np.sign(np.linalg.det(affine))
+            points = fitted(points, outward, inside, affine, first_mm, factors)
         points, found = _simplify(points, found, triangles)
         if len(found) <= triangles or quads_wanted < 1:
             break
@@ -176,7 +178,7 @@ def _blocks(inside: NDArray[np.bool_], factors: NDArray[np.int64]) -> NDArray[np
         for first in range(factor):
             where[axis] = slice(first, None, factor)
             parts.append(counts[tuple(where)])
-        summed = parts[0].astype(np.uint32)
+        summed = parts[0].astype(np.min_scalar_type(total))
         for part in parts[1:]:
             summed += part
         counts = summed
@@ -265,52 +267,6 @@ def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tupl
     return fewer.astype(np.float64) + middle, kept.astype(np.int32)
 
 
-def _fitted(
-    points: Floats,
-    triangles: NDArray[np.int32],
-    inside: NDArray[np.bool_],
-    affine: Floats,
-    first_mm: Floats,
-    factors: NDArray[np.int64],
-) -> Floats:
-    """Move vertices along their normals to the border of the voxels, where one is within a block."""
-    voxels = np.pad(inside, 1).view(np.uint8)
-    columns = np.ascontiguousarray(points.T)
-    outward = _outward(_spanned(columns, list(triangles.T))[0], triangles, len(points))
-    to_voxel = np.linalg.inv(affine)
-    block = np.linalg.norm(affine, axis=0) * factors
-    reach = np.sqrt(np.square(outward * block[:, None]).sum(axis=0))
-    middle = to_voxel @ (columns - first_mm[:, None]) + 1
-    ahead = to_voxel @ (outward * reach)
-    # From within to without, a voxel at a time.
-    seen = np.stack(
-        [_between(voxels, middle + far * ahead) for far in np.linspace(-1, 1, 2 * factors.max() + 1)]
-    )
-    crosses = (seen[0] > _INSIDE) & (seen[-1] < 1 - _INSIDE)
-    depth = (seen[1:] + seen[:-1]).mean(axis=0) - 1
-    fitted: Floats = points + (np.where(crosses, depth * reach, 0) * outward).T
-    return fitted
-
-
-def _between(voxels: NDArray[np.uint8], places: Floats) -> Floats:
-    """Return values between voxels by trilinear interpolation; places have shape (3, n)."""
-    low = np.clip(places, 0, np.array(voxels.shape)[:, None] - 2).astype(np.intp)
-    x, y, z = np.clip(places - low, 0, 1)
-    across, along = voxels.shape[1] * voxels.shape[2], voxels.shape[2]
-    first = low[0] * across + low[1] * along + low[2]
-    flat = voxels.ravel()
-
-    def upward(start: NDArray[np.intp]) -> Floats:
-        below: Floats = flat.take(start).astype(float)
-        below += z * (flat.take(start + 1) - below)
-        return below
-
-    near = upward(first) * (1 - y) + upward(first + along) * y
-    far = upward(first + across) * (1 - y) + upward(first + across + along) * y
-    found: Floats = near * (1 - x) + far * x
-    return found
-
-
 def _smoothed(points: Floats, triangles: NDArray[np.int32]) -> Floats:
     """Take off ripples of few edges' length and leave the rest (Taubin 1995, lambda-mu smoothing)."""
     rows, others = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
@@ -353,10 +309,17 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
     return grown
 
 
-def _outward(normals: Floats, triangles: NDArray[np.int32], count: int) -> Floats:
-    """Return normals of vertices, shape (3, n), from those of triangles."""
-    flat = triangles.ravel()
-    outward: Floats = np.stack([np.bincount(flat, np.repeat(normal, 3), count) for normal in normals])
+def _across(columns: Floats, quads: NDArray[np.int32]) -> Floats:
+    """Return normals as long as twice their face's area, shape (3, m)."""
+    a, b, c, d = (columns.take(row, axis=1) for row in quads.T)
+    (ux, uy, uz), (vx, vy, vz) = c - a, d - b
+    return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+
+
+def _outward(normals: Floats, faces: NDArray[np.int32], count: int) -> Floats:
+    """Return normals of vertices, shape (3, n), from those of faces with so many corners each."""
+    flat, corners = faces.ravel(), faces.shape[1]
+    outward: Floats = np.stack([np.bincount(flat, np.repeat(normal, corners), count) for normal in normals])
     outward /= np.maximum(np.sqrt((outward * outward).sum(axis=0)), 1e-12)
     return outward
 

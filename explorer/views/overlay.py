@@ -15,6 +15,8 @@ from explorer.grid import Grid, closest_ras
 from explorer.labels import Box, LabelBuilder, Mask
 from explorer.volume import MaskReader
 
+_MOST_COMPARED = 16
+
 PLANES: dict[str, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
 """Column, row and slice axis (0 = x, 1 = y, 2 = z) of each plane."""
 
@@ -296,8 +298,13 @@ class Overlay:
     def _inside(self, name: str, box: Box) -> NDArray[np.bool_]:
         with self._builder.changing:
             ids = np.array(self.ids[box], order="K")
-            members = np.array([name in names for names in self.sets])
-        found: NDArray[np.bool_] = members[ids]
+            members = [number for number, names in enumerate(self.sets) if name in names]
+        # Most structures are in few sets, and comparing is much faster than looking up.
+        if not 0 < len(members) <= _MOST_COMPARED:
+            return np.isin(ids, members)
+        found: NDArray[np.bool_] = ids == members[0]
+        for number in members[1:]:
+            found |= ids == number
         return found
 
     @property
