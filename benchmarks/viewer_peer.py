@@ -7,8 +7,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as LateError
 from viewer_figures import INIT
 
+KERNEL_IDLE = (
+    "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+)
 CANVAS = ".jp-OutputArea-output canvas"
 
 CELL = """
@@ -44,10 +48,11 @@ def shown(browser: Browser, address: str, notebook: str) -> Iterator[Page]:
     page.add_init_script(INIT)
     try:
         page.goto(f"{address}/doc/tree/{notebook}?reset", wait_until="domcontentloaded")
-        page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session"
-            "?.kernel?.status === 'idle'"
-        )
+        try:
+            page.wait_for_function(KERNEL_IDLE, timeout=READY_MS / 3)
+        except LateError:  # JupyterLab may miss a kernel whose page was closed just before
+            page.reload(wait_until="domcontentloaded")
+            page.wait_for_function(KERNEL_IDLE)
         page.add_style_tag(content=".jp-toastContainer { display: none }")
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
         yield page
@@ -58,7 +63,5 @@ def shown(browser: Browser, address: str, notebook: str) -> Iterator[Page]:
 def wait_ready(page: Page) -> None:
     """Wait until the widget is there and the kernel has done all cells."""
     page.wait_for_selector(".jp-OutputArea-output canvas")
-    page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
-    )
+    page.wait_for_function(KERNEL_IDLE)
     page.wait_for_timeout(1500)
