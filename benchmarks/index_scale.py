@@ -25,7 +25,7 @@ import numpy as np
 
 from explorer import build_index, open_dataset
 from explorer.index import so_far
-from explorer.intake import measure_files
+from explorer.intake import measure_files, worker_died
 from explorer.workers import spread_over_processes
 
 STRUCTURES = 56
@@ -122,7 +122,7 @@ def pool_rate(root: Path, workers: int) -> float:
     """Cases per second of a pool, while all of its workers are at work."""
     tasks = {case.id: (case, case.signature()) for case in open_dataset(root)}
     done = []
-    for _ in spread_over_processes(measure_files, tasks, workers):
+    for _ in spread_over_processes(measure_files, tasks, workers, died=worker_died):
         done.append(time.perf_counter())
     return (len(done) - 2 * workers) / (done[-1 - workers] - done[workers - 1])
 
@@ -186,7 +186,7 @@ def main() -> int:
         print(f"two over one: {pool:.2f} of a pool's workers, {bare:.2f} of bare processes")
         # Two idle cores give bare processes 2.0, and the pool at least 1.8; busy ones less to both.
         bounds.append(("gain of bare processes over that of workers", bare / pool, 2 / TWO_WORKERS))
-        if bare < IDLE:
+        if pool < TWO_WORKERS and bare < IDLE:
             print(f"whether two workers reach {TWO_WORKERS} is not decided: other work holds the cores")
         else:
             bounds.append(("time of two workers over that of one", 1 / pool, 1 / TWO_WORKERS))
