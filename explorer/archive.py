@@ -22,6 +22,7 @@ BLOCK_BYTES = 8 * 2**20
 
 _GAP_BYTES = 64 * 2**10
 _SLACK_BYTES = 128  # a local header may be longer than its copy in the directory
+_COPIED_BYTES = 64 * 2**10  # what is larger is read where it begins, since a copy costs more than a read
 
 
 class Source(Protocol):
@@ -147,6 +148,12 @@ class Archive:
         return data
 
     def _unpacked(self, member: Member) -> bytes:
+        if member.method == 0 and not self.remote and member.packed > _COPIED_BYTES:
+            head = self._read(member.offset, member.offset + 30)
+            if len(head) < 30 or head[:4] != b"PK\3\4":
+                return b""
+            first = member.offset + 30 + sum(struct.unpack_from("<HH", head, 26))
+            return self._read(first, first + member.packed)
         start, end = self._blocks[member.offset] if self.remote else (member.offset, _most(member))
         block = memoryview(self._read(start, end))[member.offset - start :]
         if len(block) < 30 or bytes(block[:4]) != b"PK\3\4":

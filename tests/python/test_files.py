@@ -58,6 +58,29 @@ def test_members_are_read_in_place(tmp_path, compression):
             files.read(wrong)
 
 
+def test_a_large_member_that_is_stored_is_read_where_it_begins_and_damage_to_it_is_found(tmp_path):
+    large = random.Random(1).randbytes(100_000)
+    path = write_zip(tmp_path / "set.zip", {"small": DATA, "a/large": large, "last": DATA})
+    assert open_files(path).read("a/large") == large
+    whole = path.read_bytes()
+    at = whole.index(b"a/large") - 30
+    for place, new in (
+        (at, b"PK"),  # no damage: for the others to differ in their bytes alone
+        (at, b"XX"),  # no header
+        (at + 26, b"\x08"),  # its name is said to be longer
+        (at + 50_000, bytes([whole[at + 50_000] ^ 1])),
+    ):
+        path.write_bytes(whole[:place] + new + whole[place + len(new) :])
+        if new == b"PK":
+            assert open_files(path).read("a/large") == large
+            continue
+        with pytest.raises(VolumeError, match=r"'a/large' in .* is damaged"):
+            open_files(path).read("a/large")
+    path.write_bytes(whole[: at + 10] + whole[-300:])
+    with pytest.raises((VolumeError, DatasetError)):
+        open_files(path).read("a/large")
+
+
 def test_an_archive_written_as_a_stream_or_behind_other_bytes_or_with_a_comment(tmp_path):
     class Stream(io.RawIOBase):
         def __init__(self):
