@@ -315,14 +315,20 @@ def test_a_mosaic_begins_where_the_pages_does(
     assert [int(number) for number in told] == [n + (1 if first is None else first) for n in (1, 4, 7, 10)]
 
 
-def test_a_mosaic_says_which_side_is_which(viewer, copied, monkeypatch: pytest.MonkeyPatch):
-    written: list[str] = []
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All words of pictures, as they are written."""
+    found: list[str] = []
     real = words.Sheet.write
     monkeypatch.setattr(
         words.Sheet,
         "write",
-        lambda sheet, at, text, **more: (written.append(text), real(sheet, at, text, **more)),
+        lambda sheet, at, text, **more: (found.append(text), real(sheet, at, text, **more)),
     )
+    return found
+
+
+def test_a_mosaic_says_which_side_is_which(viewer, copied, written: list[str]):
     for radiological, sides in ((True, ["R", "L"]), (False, ["L", "R"])):
         written.clear()
         copied(viewer(), layout="mosaic", options={"radiological": radiological})
@@ -448,15 +454,8 @@ TILTED = np.array([[2.0, 0, 0, 0], [0, 2.8978, -1.0353, 0], [0, 0.7765, 3.8637, 
     ],
 )
 def test_a_grid_that_is_unusual_is_told_of_in_each_plane(
-    viewer, affine: np.ndarray, note: str, monkeypatch: pytest.MonkeyPatch
+    viewer, affine: np.ndarray, note: str, written: list[str]
 ):
-    written: list[str] = []
-    real = words.Sheet.write
-    monkeypatch.setattr(
-        words.Sheet,
-        "write",
-        lambda sheet, at, text, **more: (written.append(text), real(sheet, at, text, **more)),
-    )
     view = viewer(affine)
     for layout, count in (("axial", 1), ("grid", 3), ("mosaic", 1)):
         for legend in (True, False):
