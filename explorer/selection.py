@@ -16,7 +16,7 @@ from explorer.clauses import Clause, from_json, number, text, to_json
 from explorer.cohort import Cohort, where_all
 from explorer.errors import QueryError, UnknownName
 
-LAYOUTS = ("grid", "axial", "coronal", "sagittal", "mosaic", "3d")
+LAYOUTS = ("grid", "axial", "coronal", "sagittal", "mosaic", "sheet", "3d")
 """Arrangements of the viewer."""
 
 _MAX_STRUCTURES = 1_000

@@ -42,7 +42,7 @@ from explorer.views.options import Options as Options
 from explorer.views.overlay import PLANES
 from explorer.views.picture import Picture
 
-LAYOUTS = ("grid", *PLANES, "mosaic")
+LAYOUTS = ("grid", *PLANES, "mosaic", "sheet")
 """What there is to draw."""
 
 MIN_SIZE, MAX_SIZE, MAX_PIXELS = 64, 8192, 40_000_000
@@ -99,15 +99,16 @@ def draw(
     options
         How; by default as `Options` has it.
     layout
-        One of `LAYOUTS`: three planes and the legend, one plane, or slices of `plane` side by side.
+        One of `LAYOUTS`: three planes and the legend, one plane, one beside a sheet of its slices, or
+        that sheet alone.
     plane
-        Of the mosaic.
+        Of the sheet, and beside it.
     first
-        The mosaic's lowest slice; by default as many are left out below as above.
+        The sheet's lowest slice; by default as many are left out below as above.
     zooms
-        By plane; what is not in it fits its tile. The mosaic has none.
+        By plane; ``"sheet"`` is that of its slices. What is not in it fits its tile.
     measurements
-        Distances and angles; those of the slices that are drawn, but for the mosaic's, are shown.
+        Distances and angles; those of the slices that are drawn, but for the sheet's, are shown.
     window
         Intensities shown as black and white; by default the picture's.
     colors, opacities
@@ -145,9 +146,7 @@ def draw(
         raise QueryError(f"A window goes from a smaller to a larger number, not {low!r:.50} to {high!r:.50}.")
     size = _checked_size(width, height, scale)
     options = options or Options()
-    # Small pictures want fine lines.
-    drawn = replace(options, width=min(options.width, 1.0)) if layout == "mosaic" else options
-    style = _style(masks, other, structures, drawn, colors or {}, opacities or {}, scale)
+    style = _style(masks, other, structures, options, colors or {}, opacities or {}, scale)
     at = np.clip(np.array(voxel, float), 0, np.array(picture.grid.shape) - 1) if voxel else None
     view = View(
         picture.grid,
@@ -166,16 +165,21 @@ def draw(
     sheet = words.Sheet(Image.fromarray(canvas), scale)
     values = [] if picture.problem else [f"Window {low:.6g} to {high:.6g}"]
     # Other layouts have it in the tile.
-    notes = [*notes, words.grid_note(picture.grid)] if layout == "mosaic" else notes
+    notes = [*notes, words.grid_note(picture.grid)] if layout == "sheet" else notes
     heading = [title, "  ·  ".join([*values, _view(options)]), *filter(None, notes)]
     for n, tile in enumerate(shown):
         head = "" if (listed and legend) or n else "  ·  ".join(filter(None, (title, *notes)))
-        _write(scene, tile, sheet, head, compact=layout == "mosaic")
+        _write(scene, tile, sheet, head)
     if layout == "grid":
         _rule(sheet, area)
-    elif layout == "mosaic":
-        words.letters(sheet, area, picture.grid, shown[0].placement)
-        words.corner_scale_bar(sheet, area, shown[0].area, shown[0].placement)
+    cells = [tile for tile in shown if tile.in_sheet]
+    if cells:
+        x = min(tile.area[0] for tile in cells)
+        sheet_area = (x, *area[1:])
+        if x > area[0]:
+            sheet.line((x, area[1]), (x, area[3]), _LINE)
+        words.letters(sheet, sheet_area, picture.grid, cells[0].placement)
+        words.corner_scale_bar(sheet, sheet_area, cells[0].area, cells[0].placement)
     if listed:
         told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
         words.legend(sheet, listed, *told)
@@ -268,6 +272,9 @@ def _paint(scene: _Scene, tile: Tile, canvas: Bits) -> None:
 
 def _paint_structures(scene: _Scene, tile: Tile, spot: Spot) -> None:
     masks, other, style = scene.masks, scene.other, scene.style
+    if tile.in_sheet:
+        # Small pictures want fine lines.
+        style = replace(style, width=min(style.width, scene.view.scale))
     ids, theirs = _ids(masks, tile), _ids(other, tile)
     if masks is not None and ids is not None:
         if scene.differs and other is not None and theirs is not None:
@@ -287,17 +294,17 @@ def _ids(masks: Masks | None, tile: Tile) -> NDArray[Any] | None:
     return np.ascontiguousarray(cut(masks.ids, tile.placement.plane, tile.index))
 
 
-def _write(scene: _Scene, tile: Tile, sheet: words.Sheet, title: str, *, compact: bool) -> None:
+def _write(scene: _Scene, tile: Tile, sheet: words.Sheet, title: str) -> None:
     """Write what is around a slice, and mark the point."""
     plane = tile.placement.plane
     column, row, along = PLANES[plane]
     voxel = scene.view.voxel.copy()
-    if scene.options.crosshair and not compact:
+    if scene.options.crosshair and not tile.in_sheet:
         x, y = tile.placement.pixel(voxel[column], voxel[row])
         words.crosshair(sheet, tile.area, (x, y))
     voxel[along] = tile.index
     mm = words.rounded(float(scene.picture.grid.to_world(voxel)[along]))
-    if compact:
+    if tile.in_sheet:
         below = f"  ·  {mm} mm" if words.is_roomy(sheet, tile.area) else ""
         words.caption(sheet, tile.area, f"{tile.index + 1}{below}", title)
         return

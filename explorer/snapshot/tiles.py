@@ -11,7 +11,7 @@ from explorer.grid import Grid
 from explorer.snapshot.geometry import FITTED, MARGIN, Area, Placement, Zoom, place
 from explorer.views.overlay import PLANES
 
-_CELL, _MOST_CELLS, _CELL_MARGIN = 190, 64, 2
+_CELL_ALONE, _CELL_BESIDE, _MOST_CELLS, _CELL_MARGIN = 190, 130, 64, 2
 _LEGEND_SHARE, _LEGEND_LEAST, _LEGEND_MOST, _LEAST_WITH_LEGEND = 0.27, 230, 340, 420
 
 
@@ -27,11 +27,14 @@ class Tile:
         Where its voxels lie.
     index
         Which slice of the plane.
+    in_sheet
+        Whether it is a small one of a sheet.
     """
 
     area: Area
     placement: Placement
     index: int
+    in_sheet: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +52,9 @@ class View:
     scale
         Pixels per CSS pixel.
     zooms
-        By plane; what is not in it fits its tile.
+        By plane; ``"sheet"`` is that of its slices. What is not in it fits its tile.
     first
-        The lowest slice of a mosaic, or None for even shares left out below and above.
+        The lowest slice of a sheet, or None for even shares left out below and above.
     """
 
     grid: Grid
@@ -88,13 +91,18 @@ def nearest(voxel: float) -> int:
 
 
 def tiles(view: View, layout: str, plane: str, area: Area) -> list[Tile]:
-    """Return the slices of a layout; `plane` is the mosaic's."""
+    """Return the slices of a layout; `plane` is the sheet's."""
     left, top, right, bottom = area
+    x, y = right // 2, bottom // 2
+    if layout == "sheet":
+        return _sheet(view, plane, area, _CELL_ALONE)
     if layout == "mosaic":
-        return _mosaic(view, plane, area)
+        return [
+            _tile(view, plane, (left, top, x, bottom)),
+            *_sheet(view, plane, (x, top, right, bottom), _CELL_BESIDE),
+        ]
     if layout != "grid":
         return [_tile(view, layout, area)]
-    x, y = right // 2, bottom // 2
     areas = ((left, top, x, y), (x, top, right, y), (left, y, x, bottom))
     return [_tile(view, name, part) for name, part in zip(PLANES, areas, strict=True)]
 
@@ -110,7 +118,7 @@ def _placed(view: View, plane: str, area: Area, zoom: Zoom, margin: float) -> Pl
     )
 
 
-def _mosaic(view: View, plane: str, area: Area) -> list[Tile]:
+def _sheet(view: View, plane: str, area: Area, least: int) -> list[Tile]:
     """Lay slices of a plane out evenly, the lowest first, as many as there is room for."""
     grid = view.grid
     column, row, along = PLANES[plane]
@@ -118,12 +126,14 @@ def _mosaic(view: View, plane: str, area: Area) -> list[Tile]:
     columns, rows, step, count = _arranged(
         wide / view.scale,
         high / view.scale,
+        least,
         grid.shape[column] * grid.spacing_mm[column],
         grid.shape[row] * grid.spacing_mm[row],
         grid.shape[along],
     )
     left_out = grid.shape[along] - ((count - 1) * step + 1)
     first = min(max(left_out // 2 if view.first is None else view.first, 0), step - 1)
+    zoom = view.zooms.get("sheet", FITTED)
     found = []
     for n, index in enumerate(range(first, grid.shape[along], step)):
         x, y = n % columns, n // columns
@@ -133,12 +143,12 @@ def _mosaic(view: View, plane: str, area: Area) -> list[Tile]:
             area[0] + wide * (x + 1) // columns,
             area[1] + high * (y + 1) // rows,
         )
-        found.append(Tile(part, _placed(view, plane, part, FITTED, _CELL_MARGIN), index))
+        found.append(Tile(part, _placed(view, plane, part, zoom, _CELL_MARGIN), index, in_sheet=True))
     return found
 
 
 def _arranged(
-    width: float, height: float, across_mm: float, up_mm: float, slices: int
+    width: float, height: float, least: int, across_mm: float, up_mm: float, slices: int
 ) -> tuple[int, int, int, int]:
     """Return columns, rows, and each how manieth of the slices is shown, and how many at most.
 
@@ -148,7 +158,7 @@ def _arranged(
     def fit(columns: int) -> float:
         return min(width / columns / across_mm, height / -(-count // columns) / up_mm)
 
-    wanted = max(_CELL, width / 8) / max(across_mm, up_mm)
+    wanted = max(least, width / 8) / max(across_mm, up_mm)
     most = max(1, math.floor(width / (across_mm * wanted))) * max(1, math.floor(height / (up_mm * wanted)))
     step = -(-slices // min(most, _MOST_CELLS, slices))
     count = -(-slices // step)

@@ -51,8 +51,9 @@ def asked_for(message: Message, layout: str) -> dict[str, Any]:
 
 
 def _zooms(value: object) -> dict[str, Zoom]:
-    if not isinstance(value, Mapping) or not set(value) <= set(PLANES):
-        raise QueryError(f"zooms must be by plane, of {', '.join(PLANES)}; got {value!r:.100}.")
+    known = (*PLANES, "sheet")
+    if not isinstance(value, Mapping) or not set(value) <= set(known):
+        raise QueryError(f"zooms must be by plane, of {', '.join(known)}; got {value!r:.100}.")
     return {plane: _zoom(zoom) for plane, zoom in value.items()}
 
 

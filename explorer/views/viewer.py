@@ -155,7 +155,8 @@ class Viewer(View):
         width, height
             In CSS pixels.
         layout
-            ``"grid"``, ``"axial"``, ``"coronal"``, ``"sagittal"`` or ``"mosaic"``; by default the
+            ``"grid"``, ``"axial"``, ``"coronal"``, ``"sagittal"``, ``"mosaic"`` (a plane beside a sheet of
+            its slices) or ``"sheet"`` (that alone); by default the
             viewer's own, and the grid for ``"3d"``, which only a browser draws.
         plane
             Of the mosaic.

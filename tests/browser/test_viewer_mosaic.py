@@ -1,4 +1,4 @@
-"""The sheet of slices of one plane."""
+"""The sheet of slices of one plane, alone and beside a large one."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,8 @@ def shown(stub: Callable[..., Stub], shape: tuple[int, int, int] = (30, 24, 40),
     image = (z * 5 + 20).astype(np.uint8)
     options = {"paint": "fill", "crosshair": False, "smooth": False, **state.pop("options", {})}
     rows = [row("left_thing", "#ff0000")]
-    return open_volume(stub, image, ids, [[], [0]], rows, options=options, layout_name="mosaic", **state)
+    state = {"layout_name": "sheet", **state}
+    return open_volume(stub, image, ids, [[], [0]], rows, options=options, **state)
 
 
 def greys(widget: Stub) -> set[int]:
@@ -34,7 +35,7 @@ def greys(widget: Stub) -> set[int]:
     )
 
 
-def test_the_mosaic_shows_numbered_slices_and_a_click_opens_one(stub: Callable[..., Stub]):
+def test_the_sheet_shows_numbered_slices_and_a_click_goes_to_one(stub: Callable[..., Stub]):
     widget = shown(stub, options={"overlay": False})
     title = widget.page.inner_text(".xp-mosaic .xp-tl")
     step = int(re.search(r"every (\d+)", title)[1]) if "every" in title else 1
@@ -44,7 +45,11 @@ def test_the_mosaic_shows_numbered_slices_and_a_click_opens_one(stub: Callable[.
     assert set(np.diff(slices)) == {step}
     widget.page.mouse.click(box["x"] + 60, box["y"] + 60)
     quiet(widget)
-    assert widget.get("layout_name") == "axial"
+    assert widget.get("layout_name") == "sheet"
+    assert round(widget.get("point")[2]) == slices[0]
+    widget.page.mouse.dblclick(box["x"] + 60, box["y"] + 60)
+    quiet(widget)
+    assert widget.get("layout_name") == "mosaic"
     assert widget.page.inner_text(".xp-plane-axial .xp-br").startswith(f"{slices[0] + 1} of 40")
 
 
@@ -75,18 +80,18 @@ def test_its_plane_is_chosen_in_place(stub: Callable[..., Stub]):
     assert (chosen.inner_text(), [e.inner_text() for e in letters]) == ("Axial", ["R", "A"])
     widget.page.click(".xp-mosaic-planes >> text=Sagittal")
     quiet(widget)
-    assert widget.get("layout_name") == "mosaic"
+    assert widget.get("layout_name") == "sheet"
     assert title.inner_text().startswith("Sagittal · c1")
     assert (chosen.inner_text(), [e.inner_text() for e in letters]) == ("Sagittal", ["A", "S"])
     widget.page.focus(".xp-planes")
     for plane in ("Axial", "Coronal"):
-        widget.page.keyboard.press("5")
+        widget.page.keyboard.press("7")
         quiet(widget)
         assert title.inner_text().startswith(f"{plane} · c1")
         assert chosen.inner_text() == plane
-    widget.page.mouse.click(*place(widget, 60, 60))
+    widget.page.keyboard.press("5")
     quiet(widget)
-    assert widget.get("layout_name") == "coronal"
+    assert widget.page.locator(".xp-plane-coronal").is_visible()
 
 
 def test_the_choice_of_its_plane_is_one_stop_of_the_tab_key(stub: Callable[..., Stub]):
@@ -116,7 +121,7 @@ def test_a_right_drag_changes_the_window_of_all_and_opens_none(stub: Callable[..
     quiet(widget)
     low, high = widget.get("window")
     assert high - low == pytest.approx(255 * np.exp(-0.5), rel=0.01)
-    assert widget.get("layout_name") == "mosaic"
+    assert widget.get("layout_name") == "sheet"
 
 
 @pytest.mark.parametrize("size", [(1280, 760), (1500, 760), (900, 600)])
@@ -174,3 +179,101 @@ def place(widget: Stub, dx: float, dy: float) -> tuple[float, float]:
     box = widget.page.locator(".xp-mosaic canvas").bounding_box()
     assert box is not None
     return box["x"] + dx, box["y"] + dy
+
+
+def test_a_plane_stands_beside_its_sheet_and_both_follow_the_crosshair(stub: Callable[..., Stub]):
+    widget = shown(stub, layout_name="mosaic", size=(1300, 700), spacing=(2.0, 2.0, 5.0))
+    tiles = widget.page.locator(".xp-planes > .xp-tile:visible")
+    large = widget.page.locator(".xp-plane-axial .xp-br")
+    assert tiles.count() == 2
+    assert large.inner_text().startswith("20 of 40")
+    x, y = place(widget, 60, 60)
+    widget.page.mouse.click(x, y)
+    quiet(widget)
+    assert widget.get("layout_name") == "mosaic"
+    first = round(widget.get("point")[2] / 5)
+    assert large.inner_text().startswith(f"{first + 1} of 40")
+    # The mark goes along, and is fainter on a slice that is only near.
+    widget.page.focus(".xp-planes")
+    assert marks(widget) == ["#4da3ff"]
+    widget.page.keyboard.press("ArrowUp")
+    quiet(widget)
+    assert large.inner_text().startswith(f"{first + 2} of 40")
+    assert marks(widget) == ["rgba(77, 163, 255, 0.45)"]
+    for key, plane in (("5", "coronal"), ("5", "sagittal"), ("5", "axial")):
+        widget.page.keyboard.press(key)
+        quiet(widget)
+        assert widget.page.locator(f".xp-plane-{plane}").is_visible()
+        assert widget.page.inner_text(".xp-mosaic-planes [aria-pressed=true]").lower() == plane
+        assert tiles.count() == 2
+
+
+def test_either_is_maximised_and_comes_back_beside_the_other(stub: Callable[..., Stub]):
+    widget = shown(stub, layout_name="mosaic", size=(1300, 700))
+    for name, layout in ((".xp-mosaic", "sheet"), (".xp-plane-axial", "axial")):
+        for wanted in (layout, "mosaic"):
+            box = widget.page.locator(name).bounding_box()
+            widget.page.mouse.dblclick(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.4)
+            quiet(widget)
+            assert widget.get("layout_name") == wanted
+        widget.page.hover(name)
+        widget.page.click(f"{name} .xp-max")
+        quiet(widget)
+        assert widget.get("layout_name") == layout
+        widget.page.click(f"{name} .xp-max")
+        quiet(widget)
+    assert widget.page.locator(".xp-segs [aria-pressed=true]").inner_text() == "Mosaic"
+
+
+@pytest.mark.parametrize("layout", ["mosaic", "sheet"])
+def test_zoom_and_pan_of_the_sheet_are_of_all_its_slices(stub: Callable[..., Stub], layout: str):
+    widget = shown(stub, layout_name=layout, size=(1300, 700))
+    bar = widget.page.locator(".xp-mosaic .xp-scale")
+    fitted = bar.inner_text(), bar.evaluate("(e) => e.style.getPropertyValue('--xp-length')")
+    cells = len(greys(widget))
+    x, y = place(widget, 70, 60)
+
+    def voxel() -> list[str]:
+        widget.page.mouse.move(x + 1, y)
+        widget.page.mouse.move(x, y)
+        quiet(widget)
+        return re.search(r"voxel (\d+) (\d+)", said(widget)).groups()
+
+    before = voxel()
+    widget.page.keyboard.down("Control")
+    for _ in range(4):
+        widget.page.mouse.wheel(0, -100)
+    widget.page.keyboard.up("Control")
+    assert voxel() == before
+    assert (bar.inner_text(), bar.evaluate("(e) => e.style.getPropertyValue('--xp-length')")) != fitted
+    assert len(greys(widget)) == cells
+    widget.page.keyboard.down("Shift")
+    widget.page.mouse.down()
+    widget.page.mouse.move(x + 40, y + 30, steps=3)
+    widget.page.mouse.up()
+    widget.page.keyboard.up("Shift")
+    x, y = x + 40, y + 30
+    assert voxel() == before
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("r")
+    quiet(widget)
+    assert (bar.inner_text(), bar.evaluate("(e) => e.style.getPropertyValue('--xp-length')")) == fitted
+    if layout == "sheet":
+        widget.page.keyboard.press("+")
+        quiet(widget)
+        assert bar.evaluate("(e) => e.style.getPropertyValue('--xp-length')") != fitted[1]
+
+
+def marks(widget: Stub) -> list[str]:
+    """Return the colours of the frames about cells when all of the sheet is drawn anew."""
+    widget.page.evaluate(MARK)
+    widget.page.evaluate("window.marked.splice(0)")
+    low, high = widget.get("window") or (0.0, 250.0)
+    widget.set("window", [low, high + 1])
+    quiet(widget)
+    return widget.page.evaluate("window.marked.splice(0)")
+
+
+MARK = """() => { if (window.marked) return true; window.marked = []; const plain = CanvasRenderingContext2D.prototype.strokeRect;
+  CanvasRenderingContext2D.prototype.strokeRect = function (...box) {
+    if (this.canvas.closest('.xp-mosaic')) window.marked.push(this.strokeStyle); return plain.apply(this, box); }; return true; }"""

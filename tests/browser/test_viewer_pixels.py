@@ -205,22 +205,27 @@ def test_a_copied_grid_has_each_plane_as_it_is_seen(shown: Callable[[str], Bridg
         assert (structures[0] ^ structures[1])[inner].sum() < 0.04 * structures[0][inner].sum(), plane
 
 
-@pytest.mark.parametrize("plane", ["axial", "coronal"])
-def test_a_copied_sheet_has_the_slices_that_are_seen(shown: Callable[[str], Bridge], plane: str):
+@pytest.mark.parametrize(
+    ("layout", "plane"), [("sheet", "axial"), ("sheet", "coronal"), ("mosaic", "coronal")]
+)
+def test_a_copied_sheet_has_the_slices_that_are_seen(shown: Callable[[str], Bridge], layout: str, plane: str):
     bridge = shown("upright")
     bridge.view.selection.layout = plane
     bridge.settle()
-    bridge.view.selection.layout = "mosaic"
+    bridge.view.selection.layout = layout
     options = {"smooth": False, "paint": "fill", "opacity": 1.0}
     bridge.view.options = {"crosshair": False, **options}
     bridge.settle()
     left, top, _, _ = box_of(bridge, "mosaic")
     bridge.page.mouse.move(left + 9, top + 9)
     bridge.page.mouse.wheel(0, -100)
+    if layout == "mosaic":
+        zoom(bridge, left + 60, top + 60, 150)
     bridge.page.mouse.move(5, 5)
     bridge.settle()
     seen = canvas(bridge, "mosaic")
-    drawn = copy(bridge)[: seen.shape[0], : seen.shape[1]]
+    right = bridge.page.locator(".xp-planes").bounding_box()["width"]
+    drawn = copy(bridge)[: seen.shape[0], : round(right)][:, -seen.shape[1] :]
     colours = [np.ptp(image, axis=2) > 20 for image in (seen, drawn)]
     # The page's captions are larger, and in a yellow of their own.
     red, green, blue = np.moveaxis(seen.astype(float), 2, 0)

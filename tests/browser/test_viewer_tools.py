@@ -368,7 +368,7 @@ def test_a_case_that_is_not_open_yet_is_not_copied_in_silence(stub: Callable[...
 
 def test_a_copied_sheet_begins_with_the_slice_that_is_seen_first(stub: Callable[..., Stub]):
     """Of 20 slices of 40 x 30 mm there is room for each third; the wheel shows those between."""
-    widget = shown(stub, layout_name="mosaic", size=(900, 560))
+    widget = shown(stub, layout_name="sheet", size=(900, 560))
     copy_to(widget)
     title = widget.page.inner_text(".xp-mosaic .xp-tl")
     assert "every 3rd of 20" in title

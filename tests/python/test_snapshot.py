@@ -287,9 +287,9 @@ def test_a_case_of_one_slice_a_case_without_masks_and_hostile_names(write):
     flat = np.arange(42, dtype=np.int16).reshape(7, 6, 1)
     dataset = open_dataset(write({"s0001": {"mri": nifti_bytes(flat)}}))
     shown = picture(read_image(dataset["s0001"]))
-    assert pixels(draw(shown, title=name * 50, layout="mosaic")).shape == (900, 1200, 3)
+    assert pixels(draw(shown, title=name * 50, layout="sheet")).shape == (900, 1200, 3)
     masks = SimpleNamespace(ids=np.ones((7, 6, 1), np.uint8), sets=((), (name, "x" * 5000)))
-    for layout in ("grid", "axial", "coronal", "sagittal", "mosaic"):
+    for layout in ("grid", "axial", "coronal", "sagittal", "mosaic", "sheet"):
         image = pixels(
             snapshot.draw(shown, masks=masks, layout=layout, title=name * 50, volumes_ml={name: float("nan")})
         )

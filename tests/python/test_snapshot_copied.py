@@ -168,7 +168,7 @@ def test_measurements_are_where_their_voxels_are_and_on_no_other_slice(viewer, c
         np.testing.assert_array_equal(
             copied(view, voxel=voxel, options=options, measurements=[{**mark, **other}]), plain
         )
-    assert not of(copied(view, layout="mosaic", options=options, measurements=[mark]), YELLOW).any()
+    assert not of(copied(view, layout="sheet", options=options, measurements=[mark]), YELLOW).any()
     begun = copied(view, voxel=voxel, options=options, measurements=[{**mark, "points": [[15, 17, 6]]}])
     assert 4 < of(begun, YELLOW).sum() < 40
 
@@ -311,8 +311,28 @@ def test_a_mosaic_begins_where_the_pages_does(
     monkeypatch.setattr(
         words, "caption", lambda _sheet, _tile, below, _above="": told.append(below.split(" ")[0])
     )
-    copied(viewer(), layout="mosaic", width=560, height=400, first=first)
+    copied(viewer(), layout="sheet", width=560, height=400, first=first)
     assert [int(number) for number in told] == [n + (1 if first is None else first) for n in (1, 4, 7, 10)]
+
+
+def test_a_mosaic_is_the_plane_and_its_sheet_as_each_is_alone(viewer, copied):
+    view, options = viewer(), {**BARE, "crosshair": False}
+    zooms = {"axial": {"factor": 2, "panX": 3, "panY": -4}, "sheet": {"factor": 1.3, "panX": 4, "panY": 2}}
+    both = copied(view, layout="mosaic", width=900, height=400, options=options, zooms=zooms)
+    plane = copied(view, layout="axial", width=450, height=400, options=options, zooms=zooms)
+    np.testing.assert_array_equal(both[:, :449], plane[:, :449])
+    assert (both[:, 450] == both[0, 450]).all()
+    fitted = copied(view, layout="mosaic", width=900, height=400, options=options)
+    assert of(both[:, 451:], SPLEEN).sum() > 1.5 * of(fitted[:, 451:], SPLEEN).sum() > 0
+
+
+def test_a_sheet_has_smaller_slices_beside_a_plane(viewer, copied, monkeypatch: pytest.MonkeyPatch):
+    told: list[str] = []
+    monkeypatch.setattr(words, "caption", lambda _sheet, _tile, below, _above="": told.append(below))
+    copied(viewer(), layout="sheet", width=400, height=300)
+    alone = len(told)
+    copied(viewer(), layout="mosaic", width=800, height=300)
+    assert len(told) - alone > alone
 
 
 @pytest.fixture
@@ -331,7 +351,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_mosaic_says_which_side_is_which(viewer, copied, written: list[str]):
     for radiological, sides in ((True, ["R", "L"]), (False, ["L", "R"])):
         written.clear()
-        copied(viewer(), layout="mosaic", options={"radiological": radiological})
+        copied(viewer(), layout="sheet", options={"radiological": radiological})
         assert [text for text in written if len(text) == 1] == [*sides, "A", "P"]
 
 
@@ -457,7 +477,7 @@ def test_a_grid_that_is_unusual_is_told_of_in_each_plane(
     viewer, affine: np.ndarray, note: str, written: list[str]
 ):
     view = viewer(affine)
-    for layout, count in (("axial", 1), ("grid", 3), ("mosaic", 1)):
+    for layout, count in (("axial", 1), ("grid", 3), ("sheet", 1)):
         for legend in (True, False):
             written.clear()
             view.snapshot(layout=layout, legend=legend)

@@ -203,7 +203,7 @@ def test_a_mosaic_goes_from_low_to_high_in_rows(case, plane: str, monkeypatch: p
     image = drawn(
         view,
         Options(crosshair=False, overlay=False, smooth=False),
-        layout="mosaic",
+        layout="sheet",
         plane=plane,
         width=900,
         height=600,

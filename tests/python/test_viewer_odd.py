@@ -191,7 +191,7 @@ def test_what_is_odd_but_can_be_seen_is_shown(viewer, what: str):
     for plane in ("axial", "coronal", "sagittal"):
         for coarse in ({}, {"coarse": True, "stride": 2}):
             cut(view, plane, 0, "image", **coarse)
-    for layout in ("grid", "axial", "coronal", "sagittal", "mosaic"):
+    for layout in ("grid", "axial", "coronal", "sagittal", "mosaic", "sheet"):
         assert view.snapshot(layout=layout, width=400, height=300)
     assert_good(view)
 

@@ -7,7 +7,7 @@ import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
 import type { Commands } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
-import { hasFills, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { hasFills, hasSheet, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
 import { ownColors, ownOpacities, setWindow, type View } from "./state";
 import { sliceOf, whereabouts, type MaskLayer } from "./where";
@@ -17,6 +17,9 @@ const SAVE_DELAY_MS = 150;
 const PAN_PIXELS = 40;
 /** Presets that are kept from case to case, and mean each one's own values. */
 const KEPT: ReadonlySet<Preset> = new Set(["2-98", "0.5-99.5", "full"]);
+
+/** Layouts of more than one view. */
+const SEVERAL: ReadonlySet<Layout> = new Set(["grid", "mosaic"]);
 
 export interface Parts {
   model: AnyModel<ModelState>;
@@ -42,6 +45,7 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   moveTo(voxel: Vec3): void;
   sliceBy(plane: Plane, by: number): void;
   sliceTo(plane: Plane, index: number): void;
+  /** This alone, or again what it was beside. */
   maximise(layout: Layout): void;
   addPoint(plane: Plane, voxel: Vec3): void;
   /** Choose the plane of the mosaic. */
@@ -76,6 +80,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   /** For a window on a structure: whose, and of which case. */
   let on = { case: "", structure: "" };
   let gone = "";
+  /** What was left for a single view. */
+  let several: Layout = "grid";
   /** What presets mean for the cases that were seen, and the one that is asked for. */
   const windows = new Map<string, [number, number]>();
   let wanted = "";
@@ -188,6 +194,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     say();
     redraw();
   };
+  const layout = (name: Layout): void => {
+    const before = model.get("layout_name");
+    if (SEVERAL.has(before)) several = before;
+    save("layout_name", name);
+  };
   const sheet = (plane: Plane): void => {
     view.active = plane;
     say();
@@ -228,12 +239,15 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
 
     layout(name) {
-      const isAgain = name === "mosaic" && model.get("layout_name") === name;
+      const isAgain = hasSheet(name) && model.get("layout_name") === name;
       if (isAgain) sheet(PLANES[(PLANES.indexOf(view.active) + 1) % PLANES.length]!);
-      else save("layout_name", name);
+      else layout(name);
     },
     sheet,
-    maximise: (layout) => save("layout_name", model.get("layout_name") === "grid" ? layout : "grid"),
+    maximise(name) {
+      if (SEVERAL.has(model.get("layout_name"))) layout(name);
+      else layout(name === "sheet" ? "mosaic" : several);
+    },
     options,
     toggle: (name) => options({ [name]: !view.options[name] }),
     cyclePaint() {
@@ -283,11 +297,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
 
     zoom(by) {
-      stage.seen(view.active)?.zoomAt(view.voxel, by);
+      stage.pad(view.active)?.zoomAt(view.voxel, by);
       redraw();
     },
     pan(right, up) {
-      const zoom = stage.seen(view.active)?.zoom;
+      const zoom = stage.pad(view.active)?.zoom;
       if (!zoom) return;
       zoom.panX += right * PAN_PIXELS;
       zoom.panY -= up * PAN_PIXELS;

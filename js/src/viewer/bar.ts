@@ -50,7 +50,7 @@ export interface Bar {
 /** Name, and how much of it is shown where there is little room. */
 const LAYOUTS: [Layout, string, number, string][] = [
   ["grid", "All", 3, "Three planes and 3D (1)"], ["axial", "Axial", 2, "Axial (2)"], ["coronal", "Coronal", 3, "Coronal (3)"],
-  ["sagittal", "Sagittal", 3, "Sagittal (4)"], ["mosaic", "Mosaic", 3, "Sheet of slices (5)"], ["3d", "3D", 2, "3D (6)"],
+  ["sagittal", "Sagittal", 3, "Sagittal (4)"], ["mosaic", "Mosaic", 3, "A plane beside its slices (5), these alone (7)"], ["3d", "3D", 2, "3D (6)"],
 ];
 const PRESETS: [Preset, string][] = [
   ["1-99", "1–99 %"], ["2-98", "2–98 %"], ["0.5-99.5", "0.5–99.5 %"], ["full", "Full range"], ["structure", "On structure"], ["custom", "Custom"],
@@ -183,7 +183,7 @@ export function bar(actions: BarActions): Bar {
         ...(isHeld ? [[HELD, onto(state.windowedOn)] as const] : []),
       ]);
       presets.value = isHeld ? HELD : state.preset;
-      LAYOUTS.forEach(([name], i) => press(layouts[i]!, name === state.layout));
+      LAYOUTS.forEach(([name], i) => press(layouts[i]!, name === (state.layout === "sheet" ? "mosaic" : state.layout)));
       press(overlay, options.overlay);
       press(difference, options.difference);
       for (const [name, el] of switches) press(el, options[name]);

@@ -3,7 +3,7 @@ import type { AnyModel } from "@anywidget/types";
 import type { Kernel } from "../shared/kernel";
 import { AXES } from "./geometry";
 import type { Measures } from "./measure";
-import { PLANES, type Layout, type ModelState, type Scene } from "./scene";
+import { hasSheet, PLANES, type Layout, type ModelState, type Scene } from "./scene";
 import type { Stage } from "./stage";
 import { indexOf, type View } from "./state";
 
@@ -31,9 +31,9 @@ export function seen(model: AnyModel<ModelState>, scene: Scene, view: View, stag
     structures: model.get("structures"),
     colors: model.get("colors"),
     opacities: model.get("opacities"),
-    zooms: Object.fromEntries([...stage.tiles].map(([plane, { zoom }]) => [plane, zoom])),
+    zooms: { ...Object.fromEntries([...stage.tiles].map(([plane, { zoom }]) => [plane, zoom])), sheet: stage.mosaic.zoom },
     measurements: PLANES.flatMap((plane) => measures.on(scene, plane, indexOf(view, plane))),
-    first: layout === "mosaic" ? stage.mosaic.voxelAt(0, 0)?.[AXES[view.active][2]] : null,
+    first: hasSheet(layout) ? stage.mosaic.voxelAt(0, 0)?.[AXES[view.active][2]] : null,
   });
 }
 

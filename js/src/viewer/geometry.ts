@@ -107,6 +107,15 @@ export function zoomAbout(zoom: Zoom, x: number, y: number, width: number, heigh
   zoom.factor = factor;
 }
 
+/** Zoom so that a voxel of the plane stays where it is, or the middle where that is out of sight. */
+export function zoomAboutVoxel(zoom: Zoom, p: Placement | null, plane: Plane, voxel: Vec3, width: number, height: number, by: number): void {
+  const [u, v] = AXES[plane];
+  const x = p ? p.originX + p.stepX * voxel[u]! : -1;
+  const y = p ? p.originY + p.stepY * voxel[v]! : -1;
+  const isInside = x >= 0 && x <= width && y >= 0 && y <= height;
+  zoomAbout(zoom, isInside ? x : width / 2, isInside ? y : height / 2, width, height, by);
+}
+
 /** Sign of the crosshair's way along the column axis when it moves to the right on the screen. */
 export const rightwards = (plane: Plane, radiological: boolean): 1 | -1 =>
   plane === "sagittal" || radiological ? -1 : 1;

@@ -259,10 +259,6 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       planes.mosaic.shift(by);
       redraw();
     },
-    open(voxel) {
-      act.moveTo(voxel);
-      act.layout(view.active);
-    },
     at: (voxel, x, y) => hover(view.active, voxel, x, y),
   });
 

@@ -55,7 +55,8 @@ const HELP: [string, [string, string][]][] = [
   ["Layout", [
     ["1", "three planes and 3D"],
     ["2 3 4", "axial, coronal, sagittal"],
-    ["5 6", "mosaic (again: its next plane), 3D"],
+    ["5 7", "with a mosaic, mosaic alone (again: next plane)"],
+    ["6", "3D"],
     ["R", "reset window and zoom"],
   ]],
   ["Display", [
@@ -106,6 +107,7 @@ export function bindKeys(el: HTMLElement, panel: HTMLElement, commands: Commands
     "4": () => commands.layout("sagittal"),
     "5": () => commands.layout("mosaic"),
     "6": () => commands.layout("3d"),
+    "7": () => commands.layout("sheet"),
     s: () => commands.toggle("overlay"),
     o: () => commands.cyclePaint(),
     x: () => commands.toggle("radiological"),

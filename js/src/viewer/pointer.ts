@@ -1,8 +1,7 @@
-// Mouse, pen and touch on a plane.
-import { zoomAbout } from "./geometry";
+// Mouse, pen and touch on a plane and on the mosaic.
 import type { Mosaic } from "./mosaic";
-import type { Plane, Vec3 } from "./scene";
-import type { Tile } from "./tile";
+import type { Layout, Plane, Vec3 } from "./scene";
+import type { Pad, Tile } from "./tile";
 
 export interface Pointed {
   focus(): void;
@@ -10,7 +9,7 @@ export interface Pointed {
   moveTo(voxel: Vec3): void;
   slice(plane: Plane, by: number): void;
   sliceTo(plane: Plane, index: number): void;
-  maximise(plane: Plane): void;
+  maximise(layout: Layout): void;
   window(): [number, number];
   setWindow(low: number, high: number): void;
   /** A drag of the window has ended: others may know. */
@@ -29,7 +28,7 @@ interface WindowDrag {
   x: number;
   y: number;
 }
-type Drag = { kind: "cross" | "pan" | "pinch" | "none" } | ({ kind: "window" } & WindowDrag);
+type Drag = { kind: "own" | "pan" | "pinch" | "none" } | ({ kind: "window" } & WindowDrag);
 
 const WHEEL_PIXELS = 40;
 /** A single event this large is a wheel's notch; systems send 53 to 120 for one. */
@@ -44,23 +43,35 @@ function dragged({ start: [low, high], x, y }: WindowDrag, to: PointerEvent): [n
   return [centre - half, centre + half];
 }
 
-export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
-  const { canvas } = tile;
+type Common = Pick<Pointed, "focus" | "window" | "setWindow" | "keepWindow" | "redraw">;
+
+/** What a canvas does besides zoom, pan and window, which all have. */
+interface Own {
+  touched(): void;
+  /** The left button or the first finger is down; whether what it does next is a drag of the canvas' own. */
+  press(event: PointerEvent): boolean;
+  drag(event: PointerEvent): void;
+  /** The pointer is over the canvas, and nothing is down. */
+  over(event: PointerEvent): void;
+  leave(): void;
+  /** The wheel was turned, away from the user (1 or more) or towards. */
+  roll(by: number): void;
+}
+
+/** The point of an event on a canvas, CSS pixels. */
+function spot(canvas: HTMLCanvasElement, { clientX, clientY }: { clientX: number; clientY: number }): [number, number] {
+  const box = canvas.getBoundingClientRect();
+  return [clientX - box.left, clientY - box.top];
+}
+
+function bindPad(pad: Pad, on: Common, own: Own): void {
+  const { canvas } = pad;
   const down = new Map<number, { x: number; y: number }>();
   let drag: Drag | null = null;
   let rolled = 0;
 
-  const inTile = (x: number, y: number): [number, number] => {
-    const box = canvas.getBoundingClientRect();
-    return [x - box.left, y - box.top];
-  };
-  const at = (event: MouseEvent): Vec3 | null => tile.voxelAt(...inTile(event.clientX, event.clientY));
-  const cross = (event: PointerEvent): void => {
-    const voxel = at(event);
-    if (voxel) on.moveTo(voxel);
-  };
-  const zoom = (x: number, y: number, by: number): void => {
-    zoomAbout(tile.zoom, ...inTile(x, y), canvas.clientWidth, canvas.clientHeight, by);
+  const zoom = (clientX: number, clientY: number, by: number): void => {
+    pad.zoomBy(...spot(canvas, { clientX, clientY }), by);
     on.redraw();
   };
   /** Middle of two fingers and how far they are apart. */
@@ -72,43 +83,31 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
     const before = fingers();
     down.set(event.pointerId, { x: event.clientX, y: event.clientY });
     const after = fingers();
-    tile.zoom.panX += after.x - before.x;
-    tile.zoom.panY += after.y - before.y;
+    pad.zoom.panX += after.x - before.x;
+    pad.zoom.panY += after.y - before.y;
     zoom(after.x, after.y, after.apart / before.apart);
   };
 
   canvas.addEventListener("pointerdown", (event) => {
     on.focus();
-    on.activate(plane);
+    own.touched();
     canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
     down.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    on.hover(plane, null, 0, 0);
+    own.leave();
     if (down.size > 1) drag = { kind: "pinch" };
     else if (event.button === 2) drag = { kind: "window", start: on.window(), x: event.clientX, y: event.clientY };
     else if (event.button === 1 || event.shiftKey) drag = { kind: "pan" };
-    else if (on.measuring()) {
-      drag = { kind: "none" };
-      const voxel = at(event);
-      if (voxel) on.addPoint(plane, voxel);
-    } else {
-      drag = { kind: "cross" };
-      cross(event);
-    }
+    else drag = { kind: own.press(event) ? "own" : "none" };
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!drag) {
-      const voxel = at(event);
-      if (on.measuring() && voxel) on.previewPoint(plane, voxel);
-      on.hover(plane, voxel, event.clientX, event.clientY);
-      return;
-    }
+    if (!drag) return own.over(event);
     const before = down.get(event.pointerId);
-    if (drag.kind === "cross") cross(event);
+    if (drag.kind === "own") own.drag(event);
     else if (drag.kind === "pinch" && down.size === 2 && before) pinch(event);
     else if (drag.kind === "pan" && before) {
-      tile.zoom.panX += event.clientX - before.x;
-      tile.zoom.panY += event.clientY - before.y;
+      pad.zoom.panX += event.clientX - before.x;
+      pad.zoom.panY += event.clientY - before.y;
       down.set(event.pointerId, { x: event.clientX, y: event.clientY });
       on.redraw();
     } else if (drag.kind === "window") on.setWindow(...dragged(drag, event));
@@ -121,20 +120,13 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
   };
   canvas.addEventListener("pointerup", stop);
   canvas.addEventListener("pointercancel", stop);
-  canvas.addEventListener("pointerleave", () => drag || on.hover(plane, null, 0, 0));
+  canvas.addEventListener("pointerleave", () => drag || own.leave());
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-  canvas.addEventListener("dblclick", () => on.measuring() || on.maximise(plane));
-  tile.maximise.addEventListener("click", () => on.maximise(plane));
-  tile.slider.addEventListener("focus", () => on.activate(plane));
-  tile.slider.addEventListener("input", () => {
-    on.activate(plane);
-    on.sliceTo(plane, Number(tile.slider.value));
-  });
   canvas.addEventListener(
     "wheel",
     (event) => {
       event.preventDefault();
-      on.activate(plane);
+      own.touched();
       if (event.ctrlKey) {
         zoom(event.clientX, event.clientY, Math.exp(-event.deltaY / 300));
         return;
@@ -146,53 +138,76 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
       const steps = notched ? Math.round(pixels / (2 * NOTCH_PIXELS)) || Math.sign(pixels) : Math.trunc(rolled / WHEEL_PIXELS);
       if (!steps) return;
       if (!notched) rolled -= steps * WHEEL_PIXELS;
-      on.slice(plane, -Math.sign(steps) * Math.min(Math.abs(steps), MOST_STEPS));
+      own.roll(-Math.sign(steps) * Math.min(Math.abs(steps), MOST_STEPS));
     },
     { passive: false },
   );
 }
 
-export interface Picked extends Pick<Pointed, "focus" | "window" | "setWindow" | "keepWindow"> {
+/** A press or a drag moves the crosshair, or sets a point of a measurement; the wheel goes through the slices. */
+export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
+  const { canvas } = tile;
+  const at = (event: MouseEvent): Vec3 | null => tile.voxelAt(...spot(canvas, event));
+  const cross = (event: PointerEvent): void => {
+    const voxel = at(event);
+    if (voxel) on.moveTo(voxel);
+  };
+  bindPad(tile, on, {
+    touched: () => on.activate(plane),
+    press(event) {
+      const voxel = at(event);
+      if (on.measuring()) {
+        if (voxel) on.addPoint(plane, voxel);
+        return false;
+      }
+      cross(event);
+      return true;
+    },
+    drag: cross,
+    over(event) {
+      const voxel = at(event);
+      if (on.measuring() && voxel) on.previewPoint(plane, voxel);
+      on.hover(plane, voxel, event.clientX, event.clientY);
+    },
+    leave: () => on.hover(plane, null, 0, 0),
+    roll: (by) => on.slice(plane, by),
+  });
+  canvas.addEventListener("dblclick", () => on.measuring() || on.maximise(plane));
+  tile.maximise.addEventListener("click", () => on.maximise(plane));
+  tile.slider.addEventListener("focus", () => on.activate(plane));
+  tile.slider.addEventListener("input", () => {
+    on.activate(plane);
+    on.sliceTo(plane, Number(tile.slider.value));
+  });
+}
+
+export interface Picked extends Common, Pick<Pointed, "moveTo" | "maximise"> {
   sheet(plane: Plane): void;
   shift(by: number): void;
-  open(voxel: Vec3): void;
   /** What is under the pointer, and where that is on the page. */
   at(voxel: Vec3 | null, x: number, y: number): void;
 }
 
-/** A click opens a slice of the mosaic, the wheel shows those between, a right drag changes the window. */
-export function bindMosaic({ canvas, voxelAt, planes }: Mosaic, on: Picked): void {
-  let drag: WindowDrag | null = null;
-  const at = (event: MouseEvent): Vec3 | null => {
-    const box = canvas.getBoundingClientRect();
-    return voxelAt(event.clientX - box.left, event.clientY - box.top);
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    on.focus();
-    if (event.button !== 2) return;
-    drag = { start: on.window(), x: event.clientX, y: event.clientY };
-    canvas.setPointerCapture(event.pointerId);
-    on.at(null, 0, 0);
-  });
-  const stop = (): void => {
-    if (drag) on.keepWindow();
-    drag = null;
-  };
-  canvas.addEventListener("pointerup", stop);
-  canvas.addEventListener("pointercancel", stop);
-  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-  for (const [plane, button] of planes) button.addEventListener("click", () => on.sheet(plane));
-  canvas.addEventListener("click", (event) => {
+/** A press or a drag moves the crosshair, also to another slice; the wheel shows those between. */
+export function bindMosaic(mosaic: Mosaic, on: Picked): void {
+  const { canvas, planes } = mosaic;
+  const at = (event: MouseEvent): Vec3 | null => mosaic.voxelAt(...spot(canvas, event));
+  const cross = (event: PointerEvent): void => {
     const voxel = at(event);
-    if (voxel) on.open(voxel);
+    if (voxel) on.moveTo(voxel);
+  };
+  bindPad(mosaic, on, {
+    touched: () => undefined,
+    press(event) {
+      cross(event);
+      return true;
+    },
+    drag: cross,
+    over: (event) => on.at(at(event), event.clientX, event.clientY),
+    leave: () => on.at(null, 0, 0),
+    roll: on.shift,
   });
-  canvas.addEventListener("pointermove", (event) => {
-    if (drag) on.setWindow(...dragged(drag, event));
-    else on.at(at(event), event.clientX, event.clientY);
-  });
-  canvas.addEventListener("pointerleave", () => on.at(null, 0, 0));
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    on.shift(event.deltaY < 0 ? 1 : -1);
-  }, { passive: false });
+  canvas.addEventListener("dblclick", () => on.maximise("sheet"));
+  mosaic.maximise.addEventListener("click", () => on.maximise("sheet"));
+  for (const [plane, button] of planes) button.addEventListener("click", () => on.sheet(plane));
 }

@@ -2,7 +2,9 @@
 
 export type Vec3 = [number, number, number];
 export type Plane = "axial" | "coronal" | "sagittal";
-export type Layout = "grid" | Plane | "mosaic" | "3d";
+/** `mosaic` is a plane beside a sheet of its slices, `sheet` that alone. */
+export type Layout = "grid" | Plane | "mosaic" | "sheet" | "3d";
+export const hasSheet = (layout: Layout): boolean => layout === "mosaic" || layout === "sheet";
 export const PLANES: readonly Plane[] = ["axial", "coronal", "sagittal"];
 
 export interface Scene {

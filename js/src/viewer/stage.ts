@@ -5,11 +5,11 @@ import { AXES } from "./geometry";
 import type { Measures } from "./measure";
 import { mosaic, type Mosaic } from "./mosaic";
 import { prepare } from "./painter";
-import { PLANES, type Layout, type Plane, type Scene } from "./scene";
+import { hasSheet, PLANES, type Layout, type Plane, type Scene } from "./scene";
 import type { Slices } from "./slices";
 import type { SpaceTile } from "./space";
 import { indexOf, type View } from "./state";
-import { put, tile, type Frame, type Tile } from "./tile";
+import { put, tile, type Frame, type Pad, type Tile } from "./tile";
 
 export interface Stage {
   /** Takes the focus; holds all tiles. */
@@ -21,6 +21,8 @@ export interface Stage {
   setLayout(layout: Layout): void;
   /** The tile of a plane, if it is seen. */
   seen(plane: Plane): Tile | undefined;
+  /** What zooms with a plane. */
+  pad(plane: Plane): Pad | undefined;
   draw(): void;
   /** A new case: its geometry may be another one. */
   open(before: Scene | null): void;
@@ -111,19 +113,29 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       el.dataset["layout"] = next;
       sizes.clear();
     },
-    seen: (plane) => (layout === "grid" || layout === plane ? tiles.get(plane) : undefined),
+    seen(plane) {
+      const isSeen = layout === "grid" || layout === plane || (layout === "mosaic" && plane === view.active);
+      return isSeen ? tiles.get(plane) : undefined;
+    },
+    pad(plane) {
+      return this.seen(plane) ?? (layout === "sheet" ? lightbox : undefined);
+    },
     draw() {
       const { scene, look } = view;
       if (!scene || !sizeOf(el)[0]) return;
       const inSpace = layout === "grid" || layout === "3d";
+      if (el.dataset["plane"] !== view.active) {
+        el.dataset["plane"] = view.active;
+        sizes.clear();
+      }
       for (const [plane, t] of tiles) {
         const isSeen = this.seen(plane) !== undefined;
-        if (isSeen || inSpace) slices.want(plane, indexOf(view, plane));
+        if (isSeen || inSpace || (layout === "sheet" && plane === view.active)) slices.want(plane, indexOf(view, plane));
         else slices.unwant(plane);
         if (isSeen) t.draw(frameOf(plane), ...sizeOf(t.el));
       }
       requestIdle(ahead);
-      if (layout === "mosaic") lightbox.draw({ ...view, scene, plane: view.active });
+      if (hasSheet(layout)) lightbox.draw({ ...view, scene, plane: view.active, beside: layout === "mosaic" });
       else lightbox.rest();
       if (inSpace) {
         space.draw({
@@ -141,7 +153,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       space.clear();
     },
     resetZoom() {
-      for (const t of tiles.values()) Object.assign(t.zoom, { factor: 1, panX: 0, panY: 0 });
+      for (const { zoom } of [...tiles.values(), lightbox]) Object.assign(zoom, { factor: 1, panX: 0, panY: 0 });
       space.reset();
     },
     note(text, busy) {

@@ -2,7 +2,7 @@
 import { h } from "../shared/dom";
 import type { Ids, Look, Values } from "./composite";
 import type { Lattice } from "./edges";
-import { AXES, edgeLetters, gridNote, millimetres, place, scaleBar, toWorld, zoomAbout, type Placement, type Zoom } from "./geometry";
+import { AXES, edgeLetters, gridNote, millimetres, place, scaleBar, toWorld, zoomAbout, zoomAboutVoxel, type Placement, type Zoom } from "./geometry";
 import { drawMeasurements, type Measures } from "./measure";
 import { painter, type Cut } from "./painter";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
@@ -22,12 +22,22 @@ export interface Frame {
   measures: Measures;
 }
 
-export interface Tile {
-  el: HTMLElement;
+/** A canvas that can be zoomed and pointed at; points are in CSS pixels from its corner. */
+export interface Pad {
   canvas: HTMLCanvasElement;
+  zoom: Zoom;
+  /** Zoom so that what is under a point stays there. */
+  zoomBy(x: number, y: number, by: number): void;
+  /** Zoom so that a voxel stays where it is, or the middle where that is out of sight. */
+  zoomAt(voxel: Vec3, by: number): void;
+  /** Voxel under a point; not rounded, not clamped. */
+  voxelAt(x: number, y: number): Vec3 | null;
+}
+
+export interface Tile extends Pad {
+  el: HTMLElement;
   slider: HTMLInputElement;
   maximise: HTMLButtonElement;
-  zoom: Zoom;
   /** Draw in a tile of so many CSS pixels. */
   draw(frame: Frame, width: number, height: number): void;
   /** The windowed slice, whether the tile is seen or not. */
@@ -35,10 +45,6 @@ export interface Tile {
   clear(): void;
   /** Tell what is seen beside the slice's number, until the next slice. */
   describe(text: string): void;
-  /** Zoom so that a voxel stays where it is, or the middle where that is out of sight. */
-  zoomAt(voxel: Vec3, by: number): void;
-  /** Voxel under a point of the canvas, in CSS pixels; not rounded, not clamped. */
-  voxelAt(x: number, y: number): Vec3 | null;
 }
 
 export const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
@@ -53,6 +59,9 @@ export const put = (el: HTMLElement, text: string): void => {
 };
 const same = (a: readonly unknown[], b: readonly unknown[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 
+export const maximiser = (title: string): HTMLButtonElement =>
+  h("button", { class: "xp-max", "aria-label": `${title}: one or all`, tabindex: -1, title: "One or all (double click)" });
+
 export function tile(plane: Plane): Tile {
   const [u, v, w] = AXES[plane];
   const title = TITLES[plane];
@@ -64,7 +73,7 @@ export function tile(plane: Plane): Tile {
   const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
   const late = h("span", { class: "xp-late", hidden: true }, "loading");
   const slider = h("input", { class: "xp-slider", type: "range", min: 0, step: 1, max: 0, "aria-orientation": "vertical", "aria-label": `${title} slice` });
-  const maximise = h("button", { class: "xp-max", "aria-label": `${title}: one or all`, tabindex: -1, title: "One or all (double click)" });
+  const maximise = maximiser(title);
   const el = h("div", { class: `xp-tile xp-plane-${plane}` },
     canvas, h("span", { class: "xp-tl" }, title, case_), note, place_, bar, late, ...letters, slider, maximise);
 
@@ -237,13 +246,8 @@ export function tile(plane: Plane): Tile {
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       for (const part of [place_, bar, note, case_, ...letters]) put(part, "");
     },
-    zoomAt(voxel, by) {
-      const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-      const x = placement ? placement.originX + placement.stepX * voxel[u]! : -1;
-      const y = placement ? placement.originY + placement.stepY * voxel[v]! : -1;
-      const isInside = x >= 0 && x <= width && y >= 0 && y <= height;
-      zoomAbout(zoom, isInside ? x : width / 2, isInside ? y : height / 2, width, height, by);
-    },
+    zoomBy: (x, y, by) => zoomAbout(zoom, x, y, canvas.clientWidth, canvas.clientHeight, by),
+    zoomAt: (voxel, by) => zoomAboutVoxel(zoom, placement, plane, voxel, canvas.clientWidth, canvas.clientHeight, by),
     describe(text) {
       about = text;
       name();
