@@ -26,29 +26,27 @@ from browser import FLAGS, chromium_path
 from cases import write_case
 from servers import lab, write_notebook
 from slow_link import SlowLink
-from viewer_figures import (
-    choose,
-    drag_rate,
-    heap_bytes,
-    latencies,
-    median,
-    percentile,
-    press_for_case,
-    received,
-    waited_for,
+from table import Table
+from viewer_acts import (
+    AXIAL,
+    KEYS,
+    PLANES,
+    measure_changes,
+    measure_drag,
+    measure_looks,
+    measure_steps,
+    wheel,
+    write_crowded,
 )
+from viewer_figures import choose, heap_bytes, latencies, median, percentile, press_for_case
 
 SHAPE = (320, 260, 80)
 LABELS = 20
 CASES = 6
 ROUNDS = 3
+CROWDED = "s0001"
 PEER_LIMIT_MS = 60_000
 STATIC = Path(__file__).parents[1] / "explorer" / "static"
-AXIAL, SAGITTAL = ".xp-plane-axial canvas", ".xp-plane-sagittal canvas"
-PLANES = ".xp-planes"
-WHEEL_PIXELS = 40
-"""Of the wheel for one slice; 120 steps stay within the volume."""
-
 REMOTE = "bench.test"
 """A name for this machine that the viewer does not take for this machine."""
 
@@ -112,34 +110,6 @@ print(json.dumps({name: statistics.median(found) for name, found in times.items(
 """
 
 
-class Table:
-    """Prints a line per figure.
-
-    Attributes
-    ----------
-    missed
-        How many bounds were missed or could not be measured.
-    """
-
-    def __init__(self) -> None:
-        self.missed = 0
-
-    def line(
-        self, what: str, value: float, unit: str, bound: float | None = None, *, least: bool = False
-    ) -> None:
-        """Print one figure; with a bound, whether it is met: at most it, or at least it."""
-        told = ""
-        if bound is not None:
-            met = value >= bound if least else value <= bound
-            self.missed += not met
-            told = f"{'>=' if least else '<='} {bound:g}".ljust(12) + ("met" if met else "MISSED")
-        print(f"{what:62} {value:12,.4g} {unit:8} {told}".rstrip(), flush=True)
-
-    def note(self, text: str) -> None:
-        """Print what is no figure."""
-        print(f"  {text}", flush=True)
-
-
 def write_cases(root: Path) -> list[str]:
     """Write the cases, their label maps, and ``meta.csv``; give their ids."""
     ids = [f"s{number:04d}" for number in range(1, CASES + 1)]
@@ -184,98 +154,31 @@ def measure_first(browser: Browser, address: str, ids: list[str]) -> tuple[float
     return median(ms for ms, _ in found), median(size for _, size in found)
 
 
-def wheel(page: Page, steps: int) -> list[Callable[[], object]]:
-    """Return steps of the wheel over the axial plane: up, down twice as far, and back."""
-    box = page.locator(AXIAL).bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    ways = [1] * (steps // 4) + [-1] * (steps // 2) + [1] * (steps // 4)
-    return [lambda way=way: page.mouse.wheel(0, WHEEL_PIXELS * way) for way in ways]
-
-
 def measure_page(browser: Browser, address: str, ids: list[str], table: Table) -> None:
     """Measure steps, dragging, drawing and changes of case in one page."""
     with ours(browser, address) as page:
         choose(page, f"selection.open({ids[0]!r})", AXIAL)
         page.wait_for_selector(".xp-structure")  # the masks are in
         page.wait_for_timeout(4000)
-        steps = latencies(page, "wheel", AXIAL, wheel(page, 120), 60, 500)
-        table.line(f"wheel step, p50 of {len(steps)}", percentile(steps, 50), "ms", 8)
-        table.line("wheel step, p95", percentile(steps, 95), "ms", 40)
-        table.line(
-            "dragging the crosshair, sagittal pictures",
-            drag_rate(page, AXIAL, SAGITTAL),
-            "1/s",
-            30,
-            least=True,
-        )
+        measure_steps(page, table, 120, 8, 40)
+        measure_drag(page, table)
+        measure_looks(page, table)
+        measure_changes(page, table)
+
+
+def measure_crowded(browser: Browser, address: str, table: Table) -> None:
+    """Measure drawing 56 structures in slices of 512 x 512, as large as the page has room for."""
+    with peer.shown(browser, address, "crowded.ipynb") as page:
+        peer.wait_ready(page)
+        choose(page, f"selection.open({CROWDED!r})", AXIAL)
+        page.wait_for_selector(".xp-structure >> nth=20")
         page.focus(PLANES)
-        for name, key, back in (
-            ("structures on and off", "s", "s"),
-            ("outline", "o", "o"),
-            ("opacity", "a", "d"),
-            ("crosshair", "m", "m"),
-        ):
-            acts = [lambda key=key: page.keyboard.press(key), lambda key=back: page.keyboard.press(key)] * 3
-            found = latencies(page, "keydown", AXIAL, acts, 150, 400)
-            table.line(f"{name}, p95 of {len(found)}", percentile(found, 95), "ms", 16)
-            table.line(f"{name}, bytes until then", waited_for(page), "B", 0)
-            told = received(page, lambda key=key: page.keyboard.press(key))
-            table.line(f"{name}, bytes once Python has been told", told, "B")
-            for _ in range(2 if key == "o" else 1):  # back to how it was
-                page.keyboard.press(key)
-        hover(page, table)
-        page.focus(PLANES)
-        changes(page, table)
-
-
-def hover(page: Page, table: Table) -> None:
-    """Move the mouse over the list, where each structure lights up in the picture; change colours."""
-    rows = page.locator(".xp-structure")
-    if not rows.count():
-        table.note("no list of structures to hover over")
-        return
-    boxes = [box for n in range(min(8, rows.count())) if (box := rows.nth(n).bounding_box())]
-    acts = [
-        lambda box=box: page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        for box in boxes
-    ]
-    found = latencies(page, "pointerover", AXIAL, acts, 200, 400)
-    seen = [ms for ms in found if ms < 200]  # structures of other slices change nothing here
-    if seen:
-        table.line(
-            f"hover over the list, p95 of {len(seen)} that are in the slice", percentile(seen, 95), "ms", 16
-        )
-    else:
-        table.note("hovering over the list changed nothing in the slice")
-    table.line("hover, bytes in all", received(page, acts[0]), "B", 0)
-    colour = page.locator(".xp-panel input[type=color]")
-    if not colour.count():
-        table.note("no colour to change in the page")
-        return
-    change = """(e) => {
-        e.value = e.value === '#00ff00' ? '#ff00ff' : '#00ff00';
-        e.dispatchEvent(new Event('input', { bubbles: true }));
-    }"""
-    acts = [lambda n=n: colour.nth(n).evaluate(change) for n in range(min(8, colour.count()))]
-    seen = [ms for ms in latencies(page, "input", AXIAL, acts, 200, 400) if ms < 200]
-    if seen:
-        table.line(f"colour, p95 of {len(seen)} that are in the slice", percentile(seen, 95), "ms", 16)
-        table.line("colour, bytes until then", waited_for(page), "B", 0)
-
-
-def changes(page: Page, table: Table) -> None:
-    """Measure going back to a case that was open, and on to the next one after a rest."""
-    ahead, back = [], []
-    for _ in range(3):
-        page.wait_for_timeout(3000)
-        ahead.append(press_for_case(page, "]", AXIAL))
-        page.wait_for_timeout(3000)
-        back.append(press_for_case(page, "[", AXIAL))
-        page.wait_for_timeout(1000)
-        press_for_case(page, "]", AXIAL)
-    table.line("next case after 3 s of rest, median of 3", median(ahead), "ms", 100)
-    table.line("a case that was open before, median of 3", median(back), "ms", 100)
+        page.keyboard.press("2")
+        page.wait_for_timeout(6000)
+        table.note("56 structures in slices of 512 x 512, one plane:")
+        measure_steps(page, table, 40, 16, 16)
+        # A crosshair over so large a picture is too thin to be seen in a small copy of it.
+        measure_looks(page, table, KEYS[:-1])
 
 
 def measure_heap(browser: Browser, address: str, ids: list[str], count: int, table: Table) -> None:
@@ -378,6 +281,9 @@ def main() -> int:
         ids = write_cases(root)
         write_notebook(notebooks / "ours.ipynb", CELL.format(root=str(root)))
         write_notebook(notebooks / "peer.ipynb", peer.CELL)
+        crowded = Path(place) / "crowded"
+        write_crowded(crowded, CROWDED)
+        write_notebook(notebooks / "crowded.ipynb", CELL.format(root=str(crowded)))
         # The slow link has another name than this machine's.
         config = {"ServerApp": {"allow_remote_access": True}}
         (notebooks / ".config" / "jupyter_server_config.json").write_text(json.dumps(config))
@@ -395,6 +301,7 @@ def main() -> int:
                 table, lambda: measure_both(browser, address, root, ids[: given.rounds], table, given.no_peer)
             )
             attempt(table, lambda: measure_page(browser, address, ids, table))
+            attempt(table, lambda: measure_crowded(browser, address, table))
             attempt(table, lambda: measure_slow(browser, address, ids, table))
             attempt(table, lambda: measure_heap(browser, address, ids, given.changes, table))
             browser.close()
