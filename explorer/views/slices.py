@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.views.overlay import PLANES as PLANES
-from explorer.views.picture import LAYERS, Picture, thin
+from explorer.views.picture import LAYERS, Picture
 
 Answer = tuple[dict[str, Any], list[memoryview | bytes]]
 """JSON fields and binary buffers."""
@@ -95,9 +95,9 @@ def cut_slices(picture: Picture, wanted: Wanted, window: tuple[float, float]) ->
         overlay = picture.layer(wanted.layer)
         fields["content"] = overlay.token
         for index in wanted.indices:
-            ids, revision = overlay.label_slice(wanted.plane, index)
+            ids, revision = overlay.label_slice(wanted.plane, index, wanted.rows, wanted.stride)
             fields["revision"] = min(fields.get("revision", revision), revision)
-            cuts.append(np.ascontiguousarray(thin(ids, wanted.rows, wanted.stride)))
+            cuts.append(ids)
         # Ids become wider while masks are read.
         width = max(cut.dtype.itemsize for cut in cuts)
         cuts = [cut.astype(f"<u{width}", copy=False) for cut in cuts]
