@@ -7,7 +7,6 @@ loaded by ctypes. Set ``EXPLORER_NO_KERNEL=1`` before the first file is read to 
 import ctypes
 import os
 import re
-import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
-BINARY = {"win32": "kernel.dll", "darwin": "kernel.dylib"}.get(sys.platform, "kernel.so")
+BINARY = "kernel.so"  # on every system: what is loaded by its path may be called anything
 
 MOST_RUNS = 2**21
 """Masks with more are left to numpy. A run takes 36 bytes at most while it is worked on, 75 MB for all,
