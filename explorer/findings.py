@@ -102,7 +102,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "overlap_large": Kind("warning", _SEE + " One of the two masks is probably wrong."),
         "overlap": Kind("note", "Volumes count shared voxels for both structures."),
-        "stray": Kind("note", _SEE + " Small pieces shift bounding boxes; the largest piece may be enough."),
+        "stray": Kind("note", _SEE + " Small components shift bounding boxes; the largest may be enough."),
         "case_empty": Kind(
             "note", "Leave the case out of what needs structures; as a negative it is of use."
         ),
