@@ -101,6 +101,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "note", _SEE + " A mask over zeros is normal where the image was cropped."
         ),
         "overlap_large": Kind("warning", _SEE + " One of the two masks is probably wrong."),
+        "overlaps_many": Kind("error", _SEE + " Masks of structures hardly overlap; these look like noise."),
         "overlap": Kind("note", "Volumes count shared voxels for both structures."),
         "stray": Kind("note", _SEE + " Small components shift bounding boxes; the largest may be enough."),
         "case_empty": Kind(

@@ -110,15 +110,22 @@ def measure_case(
             measured = measure_mask(mask, grid, image)
             overlaps.add(mask)
             rows.append(row | {"mask_dtype": mask.dtype} | measured)
+        except VolumeError as error:
+            rows.append(row | {"status": "unreadable"})
+            findings.append(Finding(error.kind, str(error), structure=name))
         except Exception as error:  # noqa: BLE001 - whatever a mask does, the others are measured
             rows.append(row | {"status": "unreadable"})
             what = f"{name}: not measured: {type(error).__name__}: {error}"
             findings.append(Finding("not_measured", what, structure=name))
         del mask  # before the next one is read
-    shared = overlaps.shared() if overlaps else Shared({}, {})
+    shared = Shared({}, {})
+    try:
+        if overlaps:
+            shared = overlaps.shared()
+    except VolumeError as error:
+        findings.append(Finding(error.kind, str(error)))
     for row in rows:
-        if row["status"] != "unreadable":
-            row["overlap_voxels"] = shared.of_structures[row["structure"]]
+        row["overlap_voxels"] = shared.of_structures.get(row["structure"])
     present = sum(row["status"] in ("complete", "cut_off") for row in rows)
     case: Row = {**_geometry(grid), "structures_present": present}
     if image is not None:
