@@ -101,12 +101,14 @@ class Cohort:
         Returns
         -------
         Cohort
-            With all columns of both; what is measured keeps its name, and a column of the metadata
-            that has the same one is called ``meta_<name>``.
+            With all columns of both, and ``slice_count`` and ``slice_spacing_mm``: how many there are, and
+            how far apart, across the axis of the largest spacing, of equal ones the last. What is
+            measured keeps its name, and a column of the metadata that has the same one is called
+            ``meta_<name>``.
         """
         if measured is None or measured.empty:
             return cls(meta, structures)
-        columns = measured.set_index("case")
+        columns = _with_slices(measured.set_index("case"))
         given = meta.rename(
             columns={name: f"meta_{name}" for name in meta.columns if name in columns.columns}
         )
@@ -353,6 +355,18 @@ class Cohort:
     def slices(self) -> int:
         """Return the number of slices along the last axis, over all measured cases."""
         return int(self.cases["shape_k"].sum()) if "shape_k" in self.cases else 0
+
+
+def _with_slices(cases: pd.DataFrame) -> pd.DataFrame:
+    shapes, spacings = [f"shape_{axis}" for axis in "kji"], [f"spacing_{axis}_mm" for axis in "kji"]
+    if not {*shapes, *spacings} <= {*cases.columns}:
+        return cases
+    shape, spacing = (cases[names].to_numpy(float, na_value=np.nan) for names in (shapes, spacings))
+    across = np.where(np.isnan(spacing), -1, spacing).argmax(axis=1)[:, None]
+    return cases.assign(
+        slice_count=np.take_along_axis(shape, across, axis=1)[:, 0],
+        slice_spacing_mm=np.take_along_axis(spacing, across, axis=1)[:, 0],
+    )
 
 
 def where_all(cohort: Cohort, clauses: Sequence[Clause], query: str) -> Cohort:

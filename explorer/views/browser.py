@@ -29,7 +29,14 @@ MAX_TEXT = 200
 _STRUCTURE_MODES: dict[str, tuple[str, ...]] = {"any": ("complete", "cut_off"), "complete": ("complete",)}
 _TABLE_LAST = ("structures_present", "size", "spacing", "orientation", "problems")
 _TRIPLES = {"size": ("Size", "i × j × k"), "spacing": ("Spacing", "mm")}
-_NOT_IN_TABLE = {"spacing_k_mm", "shape_k", "orientation", "structures_present", "times_given_in", "dtype"}
+_NOT_IN_TABLE = {
+    "slice_spacing_mm",
+    "slice_count",
+    "orientation",
+    "structures_present",
+    "times_given_in",
+    "dtype",
+}
 
 
 class Facets(View):
