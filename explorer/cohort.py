@@ -4,7 +4,7 @@ A `Cohort` never copies its tables: it is a row mask over tables that all cohort
 share, with the codes of each column kept. So a filter costs milliseconds at 100,000 cases.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -179,9 +179,9 @@ class Cohort:
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the columns worth a facet: those with any value at all in the data set."""
+        labels = {name: column_label(name) for name in self._tables.facet_columns}
         return tuple(
-            Facet(name, *column_label(name)[:1], self._tables.kind(name), column_label(name)[1])
-            for name in self._tables.facet_columns
+            Facet(name, label, self._tables.kind(name), unit) for name, (label, unit) in labels.items()
         )
 
     def counts(self, column: str) -> "pd.Series[int]":
@@ -367,8 +367,3 @@ def _with_slices(cases: pd.DataFrame) -> pd.DataFrame:
         slice_count=np.take_along_axis(shape, across, axis=1)[:, 0],
         slice_spacing_mm=np.take_along_axis(spacing, across, axis=1)[:, 0],
     )
-
-
-def where_all(cohort: Cohort, clauses: Sequence[Clause], query: str) -> Cohort:
-    """Apply clauses and a search text."""
-    return cohort.where(*clauses).search(query)
