@@ -160,6 +160,8 @@ class Cohort:
         ------
         UnknownName
             A clause names a column or structure that is not there.
+        QueryError
+            A clause gives a range of a column that holds no numbers.
         """
         keep = self._keep
         for clause in clauses:
@@ -199,6 +201,11 @@ class Cohort:
         pandas.Series
             Indexed by the value as text; None stands for missing and is left out where no case
             of the data set lacks the value.
+
+        Raises
+        ------
+        UnknownName
+            There is no such column.
         """
         codes, values = self._tables.codes(column)
         counted = np.bincount(codes[self._keep] + 1, minlength=len(values) + 1)
@@ -232,8 +239,10 @@ class Cohort:
 
         Raises
         ------
+        UnknownName
+            There is no such column.
         QueryError
-            The column does not hold numbers.
+            It does not hold numbers.
         """
         values = self._tables.numbers(column)
         if values is None:

@@ -138,8 +138,8 @@ class Selection(traitlets.HasTraits):
 
         Raises
         ------
-        UnknownName
-            It names a column or structure that is not there; nothing is changed.
+        UnknownName, QueryError
+            As for `Cohort.where`; nothing is changed.
         """
         if clause is not None:
             self._everything.where(clause)

@@ -241,6 +241,11 @@ def write_case(
         Along x, y and z of the patient; by default the region's.
     seed
         The patient.
+
+    Raises
+    ------
+    UnknownName
+        There is no such region.
     """
     if region not in REGIONS:
         raise UnknownName("region", region, REGIONS)
