@@ -24,6 +24,9 @@ from explorer.tables import STRUCTURE_COLUMNS, Tables, column_label
 PRESENT = ("complete", "cut_off")
 """Status values of a mask that is not empty."""
 
+ALIKE = 1.01
+"""The larger over the smaller of two spacings that are taken for the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facet:
@@ -371,7 +374,8 @@ def _with_slices(cases: pd.DataFrame) -> pd.DataFrame:
     if not {*shapes, *spacings} <= {*cases.columns}:
         return cases
     shape, spacing = (cases[names].to_numpy(float, na_value=np.nan) for names in (shapes, spacings))
-    across = np.where(np.isnan(spacing), -1, spacing).argmax(axis=1)[:, None]
+    largest = np.fmax.reduce(spacing, axis=1, keepdims=True)
+    across = (spacing * ALIKE >= largest).argmax(axis=1)[:, None]  # the first of k, j, i
     return cases.assign(
         slice_count=np.take_along_axis(shape, across, axis=1)[:, 0],
         slice_spacing_mm=np.take_along_axis(spacing, across, axis=1)[:, 0],

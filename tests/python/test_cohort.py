@@ -167,7 +167,7 @@ def test_slices_lie_across_the_largest_spacing_of_equal_ones_the_last():
                 "shape_j": [260, 280, 210, None],
                 "shape_k": [40, 290, 220, None],
             },
-            **{"spacing_i_mm": [0.8, 5.0, 1.5, None], "spacing_j_mm": [0.9, 0.7, 1.5, None]},
+            **{"spacing_i_mm": [0.8, 5.0, 1.500001, None], "spacing_j_mm": [0.9, 0.7, 1.5, None]},
             "spacing_k_mm": [3.3, 0.7, 1.5, None],
         }
     ).astype({f"shape_{axis}": "Int64" for axis in "ijk"})
