@@ -24,8 +24,8 @@ Box = tuple[slice, slice, slice]
 MOST_SETS = 2**16
 """As many as ids of two bytes can name."""
 
-MOST_MEMBERS = 2**20
-"""Of all sets together, 8 MB: as many as if 1,400 structures lay in one another."""
+MOST_MEMBERS = 2**18
+"""Of all sets together: as many as if 700 structures lay in one another, whose pairs take half a minute."""
 
 SLAB_VOXELS = 2**18
 """Voxels that are worked on at a time, so that what is made of them stays in the cache."""

@@ -17,7 +17,7 @@ MOST_STRUCTURES = 2**11
 """Each two of them are compared; atlases that tell apart most have 1,500."""
 
 MOST_WORK = 2**40
-"""Sets times structures times structures, which takes a minute. 56 ellipsoids placed at random
+"""Sets times structures times structures, which takes a minute or two. 56 ellipsoids placed at random
 need 2 ** 21."""
 
 _RUNS_AT_A_TIME = 2**15
