@@ -13,15 +13,17 @@ from uuid import uuid4
 import traitlets
 
 from explorer.clauses import Clause, from_json, number, text, to_json
-from explorer.cohort import Cohort, where_all
+from explorer.cohort import Cohort
 from explorer.errors import QueryError, UnknownName
 
 LAYOUTS = ("grid", "axial", "coronal", "sagittal", "mosaic", "sheet", "3d")
 """Arrangements of the viewer."""
 
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+"""How a colour is written."""
+
 _MAX_STRUCTURES = 1_000
 _MAX_NAME = 200
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MAX_FILTERS = 200
 
 
@@ -124,7 +126,7 @@ class Selection(traitlets.HasTraits):
         if key not in self._cohorts:
             if len(self._cohorts) > 64:
                 self._cohorts.clear()
-            self._cohorts[key] = where_all(self._everything, clauses, self.query)
+            self._cohorts[key] = self._everything.where(*clauses).search(self.query)
         return self._cohorts[key]
 
     def clause(self, source: str) -> Clause | None:
@@ -136,8 +138,8 @@ class Selection(traitlets.HasTraits):
 
         Raises
         ------
-        UnknownName
-            It names a column or structure that is not there; nothing is changed.
+        UnknownName, QueryError
+            As for `Cohort.where`; nothing is changed.
         """
         if clause is not None:
             self._everything.where(clause)
@@ -303,7 +305,7 @@ def read_colors(value: object) -> tuple[tuple[str, str], ...]:
     """Return colours by structure, of untrusted pairs, or raise `QueryError`."""
     found = {}
     for name, color in _read_pairs(value, "colors"):
-        if not isinstance(color, str) or not _COLOR.fullmatch(color):
+        if not isinstance(color, str) or not COLOR.fullmatch(color):
             raise QueryError(f"The colour of {name!r} must be like '#1f77b4'; got {color!r:.100}.")
         found[name] = color.lower()
     return tuple(found.items())

@@ -10,7 +10,7 @@ from explorer.tables import column_label
 from explorer.views.picture import Picture
 
 _NOT_FACTS = {"signature", "problems", "image_bytes", "mask_bytes", "orthogonal", "times_given_in", "dtype"}
-_NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels"}
+_NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels", "slice_spacing_mm", "slice_count"}
 _NOT_FACTS_PREFIXES = ("shape_", "spacing_", "intensity_", "voxel_")
 
 

@@ -224,6 +224,8 @@ class Picture:
         ------
         UnknownName
             The case does not show it.
+        QueryError
+            As for `layer`.
         """
         overlay = self.layer(layer)
         overlay.where(structure)

@@ -20,9 +20,7 @@ from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.views.overlay import PLANES as PLANES
 from explorer.views.picture import LAYERS, Picture
-
-Answer = tuple[dict[str, Any], list[memoryview | bytes]]
-"""JSON fields and binary buffers."""
+from explorer.views.view import Answer
 
 MAX_SLICES = 64
 """Most slices that one request may ask for."""
@@ -172,7 +170,8 @@ def first_slices(
         # Halves go up, as in the browser.
         exact = np.floor(picture.grid.to_voxel(point) + 0.5)
         voxel = [min(max(int(v), 0), n - 1) for v, n in zip(exact, size, strict=True)]
-    told, cuts = [], []
+    told: list[dict[str, Any]] = []
+    cuts: list[bytes | memoryview] = []
     for layer in layers:
         for plane in planes:
             index = voxel[PLANES[plane][2]]

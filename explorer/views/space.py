@@ -9,6 +9,7 @@ import numpy as np
 from explorer.cache import DiskCache
 from explorer.clauses import text
 from explorer.errors import ExplorerError, QueryError
+from explorer.selection import COLOR
 from explorer.structures import structure
 from explorer.surface_cache import key, pack, unpack
 from explorer.surface_files import to_file
@@ -20,7 +21,6 @@ MODULES = ("space",)
 """Programs that a front end may ask for."""
 
 _MAX_STRUCTURES = 1_000
-_COLOR_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class Surfaces:
@@ -132,6 +132,4 @@ def handlers(
 
 
 def _color(given: object, name: str) -> str:
-    if isinstance(given, str) and len(given) == 7 and given[0] == "#" and set(given[1:]) <= _COLOR_DIGITS:
-        return given
-    return structure(name).color
+    return given if isinstance(given, str) and COLOR.fullmatch(given) else structure(name).color

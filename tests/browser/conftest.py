@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import FLAGS, chromium_path
+from browser import chromium_path, chromium_with
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from viewer_page import opened  # noqa: F401 - a fixture
 from widgets import Stub
@@ -50,11 +50,7 @@ def playwright(executable: str | None) -> Iterator[Playwright]:  # after `execut
         yield running
 
 
-@pytest.fixture(scope="session")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-    yield browser
-    browser.close()
+chromium = chromium_with(scope="session")
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The 3D tile on software WebGL, with its real kernel side, on a synthetic body."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import FLAGS, GL
-from playwright.sync_api import Browser, Playwright
+from browser import GL, chromium_with
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
@@ -14,6 +13,8 @@ from explorer.phantom import write_case
 from explorer.structures import structure
 from explorer.views.view import Answer, OutdatedError
 from explorer.views.viewer import Viewer
+
+chromium = chromium_with(*GL)
 
 TRAITS = [
     *("scene", "labels", "facts", "busy", "cases", "layout_name", "window", "point", "structures", "error")
@@ -40,13 +41,6 @@ COUNT = """async ([data, color]) => {
   }
   return [found, x / found, y / found];
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
