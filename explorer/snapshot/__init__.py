@@ -48,6 +48,7 @@ LAYOUTS = ("grid", *PLANES, "mosaic")
 MIN_SIZE, MAX_SIZE, MAX_PIXELS = 64, 8192, 40_000_000
 """Bounds of a side in CSS pixels, and of the image in its own."""
 
+_MANY_ML = 1e9
 _LINE: Rgb = (0x2A, 0x2F, 0x36)
 
 
@@ -329,17 +330,20 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
     found = []
     for name in scene.style.shown:
         known, volume = structure(name), volumes_ml.get(name)
-        usable = volume is not None and isfinite(volume)
         found.append(
             words.Entry(
                 None if scene.differs else scene.style.colors[name],
                 known.label,
                 known.side[:1].upper(),
-                f"{volume:,.1f} ml" if usable else "",
+                _millilitres(volume) if volume is not None and isfinite(volume) else "",
                 name in seen,
             )
         )
     return found
+
+
+def _millilitres(volume: float) -> str:
+    return f"{volume:,.1f} ml" if volume < _MANY_ML else f"{volume:.3g} ml"
 
 
 def _key(scene: _Scene) -> list[words.Entry]:

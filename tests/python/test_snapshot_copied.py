@@ -119,6 +119,19 @@ def test_a_zoom_is_of_its_own_plane(viewer, copied):
     assert [(plain[part] == zoomed[part]).all() for part in quarters] == [True, False, True]
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e4, 1e30])
+def test_voxels_of_any_size_fill_the_picture(viewer, copied, size: float):
+    """A header may say what it will."""
+    for layout in ("grid", "axial", "mosaic"):
+        plain, odd = (
+            copied(viewer(np.diag([*(np.array(SPACING) * n), 1.0])), layout=layout, voxel=[8, 8, 5])
+            for n in (1, size)
+        )
+        without_words = slice(30, 120), slice(160, 285)
+        np.testing.assert_array_equal(odd[without_words], plain[without_words])
+        assert of(plain[without_words], LIVER).sum() > 200
+
+
 @pytest.mark.parametrize("casing", [False, True])
 def test_the_end_of_the_tile_is_no_border_of_a_structure(viewer, copied, casing: bool):
     """The liver goes on beyond all four edges."""
@@ -210,7 +223,8 @@ def test_the_words_of_measurements_are_true_millimetres(affine: np.ndarray):
     ("value", "digits", "text"),
     [
         *((2.25, 1, "2.3"), (-2.25, 1, "-2.3"), (0.35, 1, "0.3"), (2.05, 1, "2.0"), (-0.04, 1, "0.0")),
-        *((12.5, 0, "13"), (13.5, 0, "14"), (12.4, 0, "12"), (1e30, 1, f"{int(1e30)}.0"), (np.inf, 1, "inf")),
+        *((12.5, 0, "13"), (13.5, 0, "14"), (12.4, 0, "12"), (9e20, 1, f"{int(9e20)}.0"), (np.inf, 1, "inf")),
+        *((1e21, 1, "1e+21"), (-1.5e30, 1, "-1.5e+30"), (np.float64(2e30), 0, "2e+30")),
     ],
 )
 def test_numbers_are_written_as_the_browser_writes_them(value: float, digits: int, text: str):
