@@ -34,7 +34,7 @@ def draw_shown(
         The list of structures, with ``name`` and ``volume_ml``.
     more
         As of `explorer.snapshot.draw`: size, and whatever differs from what the selection has.
-        The grid stands for the layout ``"3d"``, which only a browser draws.
+        Without a browser's ``space`` the grid stands for the layout ``"3d"``.
 
     Returns
     -------
@@ -52,7 +52,8 @@ def draw_shown(
         "opacities": dict(selection.opacities),
         **more,
     }
-    given["layout"] = "grid" if given["layout"] == "3d" else given["layout"]
+    if given["layout"] == "3d" and "space" not in given:
+        given["layout"] = "grid"
     masks, other = picture.labels, picture.other
     if masks is not None and other is not None:
         if options.paint == "both":

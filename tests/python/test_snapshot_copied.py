@@ -1,7 +1,7 @@
 """What a page says of the picture that it wants copied: zoom, measurements, slices, sets of masks."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,11 @@ def copied() -> Callable[..., np.ndarray]:
     return make
 
 
-def ask(view: Viewer, **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
+def ask(view: Viewer, *, buffers: Sequence[bytes] = (), **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
     replies: list[tuple[dict[str, Any], list[bytes]]] = []
     view.send = lambda content, buffers=None: replies.append((content, list(buffers or [])))
-    view._receive(view, {"id": "1", "kind": "snapshot", "scene": view.scene["key"], **fields}, [])
+    sent = [memoryview(buffer) for buffer in buffers]
+    view._receive(view, {"id": "1", "kind": "snapshot", "scene": view.scene["key"], **fields}, sent)
     return replies[-1]
 
 

@@ -8,6 +8,8 @@ import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
 import { isPresent, PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import { saveSurfaces, type Format } from "./saving";
+import { shot, type Shot } from "./shot";
+import { spaceMenu } from "./spacemenu";
 import { put } from "./tile";
 import { bindSpace } from "./turning";
 import { inflate } from "./unpack";
@@ -36,6 +38,8 @@ export interface SpaceTile {
   draw(frame: SpaceFrame): void;
   clear(): void;
   reset(): void;
+  /** The picture as it is seen, or null where none is. */
+  shot(): Shot | null;
   dispose(): void;
 }
 
@@ -82,12 +86,15 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   const again = h("button", { class: "xp-btn" }, "Try again");
   const note = h("div", { class: "xp-3d-note", role: "status" }, words, again);
   const planes = h("button", { class: "xp-3d-btn", "aria-pressed": "false", title: "Show the slices in 3D" }, "Slices");
-  const more = h("button", { class: "xp-3d-btn", "aria-haspopup": "true", "aria-expanded": "false", title: "Views and export" }, "More");
-  const menu = h("div", { class: "xp-3d-menu", role: "group", "aria-label": "Views and export" });
   const turned = cube((letter) => look(letter));
-  const el = h("div", { class: "xp-tile xp-3d" }, canvas, title, turned.el, note,
-    h("div", { class: "xp-3d-tools" }, planes, more), menu);
-  note.hidden = menu.hidden = true;
+  const el = h("div", { class: "xp-tile xp-3d" });
+  const { more, menu } = spaceMenu(el, {
+    look: (letter) => look(letter),
+    reset: () => reset(),
+    save: (format) => void download(format),
+  });
+  el.append(canvas, title, turned.el, note, h("div", { class: "xp-3d-tools" }, planes, more), menu);
+  note.hidden = true;
 
   let space: Space | null = null;
   let state: "idle" | "loading" | "ready" | "none" = "idle";
@@ -280,39 +287,6 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     }
   };
 
-  const open = (yes: boolean): void => {
-    menu.hidden = !yes;
-    more.setAttribute("aria-expanded", String(yes));
-  };
-  const item = (text: string, title_: string, act: () => void): HTMLElement => {
-    const button = h("button", { class: "xp-3d-item", title: title_ }, text);
-    button.addEventListener("click", () => {
-      open(false);
-      more.focus();
-      act();
-    });
-    return button;
-  };
-  const views: [Letter, string][] = [["A", "Front"], ["P", "Back"], ["L", "Left"], ["R", "Right"], ["S", "Above"], ["I", "Below"]];
-  menu.append(
-    h("div", { class: "xp-3d-cap" }, "View"),
-    ...views.map(([letter, name]) => item(name, `See it from this side (${letter})`, () => look(letter))),
-    item("Reset", "From the front, all of it (Home)", reset),
-    h("div", { class: "xp-3d-cap" }, "Save shown surfaces"),
-    item("GLB", "glTF: one file, with colours and names", () => void download("glb")),
-    item("STL", "A zip with one file for each", () => void download("stl")),
-    item("PLY", "A zip with one file for each, with colours", () => void download("ply")),
-  );
-  more.addEventListener("click", () => open(menu.hidden !== false));
-  menu.addEventListener("keydown", (event) => {
-    event.stopPropagation();
-    if (event.key !== "Escape") return;
-    open(false);
-    more.focus();
-  });
-  el.addEventListener("focusout", (event) => {
-    if (!menu.contains(event.relatedTarget as Node | null) && event.relatedTarget !== more) open(false);
-  });
   planes.addEventListener("click", () => {
     planes.setAttribute("aria-pressed", String(planes.ariaPressed !== "true"));
     refresh();
@@ -384,6 +358,16 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       title.textContent = "3D";
     },
     reset,
+    shot() {
+      if (!space || !last || !note.hidden || !el.checkVisibility()) return null;
+      clearTimeout(resting);
+      refresh(true);
+      cancelAnimationFrame(frame);
+      render();
+      const isEmpty = el.dataset["surfaces"] === "0" && planes.ariaPressed !== "true";
+      if (isEmpty && rows(last).length) return null; // all of them are on their way
+      return shot(canvas, turned, title.textContent ?? "");
+    },
     dispose() {
       closed = true;
       cancelAnimationFrame(frame);

@@ -18,6 +18,7 @@ export interface Stage {
   legend: HTMLElement;
   tiles: ReadonlyMap<Plane, Tile>;
   mosaic: Mosaic;
+  space: SpaceTile;
   setLayout(layout: Layout): void;
   /** The tile of a plane, if it is seen. */
   seen(plane: Plane): Tile | undefined;
@@ -106,6 +107,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     legend,
     tiles,
     mosaic: lightbox,
+    space,
     setLayout(next) {
       layout = next;
       el.dataset["layout"] = next;
