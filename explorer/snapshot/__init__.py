@@ -35,7 +35,9 @@ from explorer.snapshot.paint import (
     paint_fills,
     paint_outlines,
 )
-from explorer.snapshot.png import png_bytes
+from explorer.snapshot.png import MAX_PIXELS, MAX_SIZE, png_bytes
+from explorer.snapshot.rendered import LAYOUTS as WITH_SPACE
+from explorer.snapshot.rendered import Rendered, paste
 from explorer.snapshot.tiles import Tile, View, split, tiles
 from explorer.structures import in_order, structure
 from explorer.views.options import Options as Options
@@ -45,9 +47,10 @@ from explorer.views.picture import Picture
 LAYOUTS = ("grid", *PLANES, "mosaic", "sheet")
 """What there is to draw."""
 
-MIN_SIZE, MAX_SIZE, MAX_PIXELS = 64, 8192, 40_000_000
-"""Bounds of a side in CSS pixels, and of the image in its own."""
+MIN_SIZE = 64
+"""Of a side in CSS pixels."""
 
+_MANY_ML = 1e9
 _LINE: Rgb = (0x2A, 0x2F, 0x36)
 
 
@@ -66,6 +69,7 @@ def draw(
     first: int | None = None,
     zooms: Mapping[str, Zoom] | None = None,
     measurements: Sequence[Measurement] = (),
+    space: Rendered | None = None,
     window: tuple[float, float] | None = None,
     colors: Mapping[str, str] | None = None,
     opacities: Mapping[str, float] | None = None,
@@ -100,7 +104,7 @@ def draw(
         How; by default as `Options` has it.
     layout
         One of `LAYOUTS`: three planes and the legend, one plane, one beside a sheet of its slices, or
-        that sheet alone.
+        that sheet alone. With `space` ``"grid"``, which has it beside the three planes, or ``"3d"``.
     plane
         Of the sheet, and beside it.
     first
@@ -109,6 +113,8 @@ def draw(
         By plane; ``"sheet"`` is that of its slices. What is not in it fits its tile.
     measurements
         Distances and angles; those of the slices that are drawn, but for the sheet's, are shown.
+    space
+        3D as a page shows it. The legend is beside all then.
     window
         Intensities shown as black and white; by default the picture's.
     colors, opacities
@@ -138,7 +144,8 @@ def draw(
     QueryError
         The size is out of bounds, or the window is empty.
     """
-    for what, name, known in (("layout", layout, LAYOUTS), ("plane", plane, PLANES)):
+    layouts = LAYOUTS if space is None else WITH_SPACE
+    for what, name, known in (("layout", layout, layouts), ("plane", plane, PLANES)):
         if name not in known:
             raise UnknownName(what, str(name)[:100], known)
     low, high = window or picture.window
@@ -156,9 +163,9 @@ def draw(
         zooms or {},
         first,
     )
-    scene = _Scene(picture, masks, other, names, options, style, (low, high), view, measurements)
-    area, listed = split(layout, size, scale, legend)
-    shown = tiles(view, layout, plane, area)
+    scene = _Scene(picture, masks, other, names, options, style, (low, high), view, measurements, space)
+    area, listed = split(layout if space is None else "3d", size, scale, legend)
+    shown = [] if layout == "3d" else tiles(view, layout, plane, area)
     canvas = np.zeros((size[1], size[0], 3), np.uint8)
     for tile in shown:
         _paint(scene, tile, canvas)
@@ -167,9 +174,12 @@ def draw(
     # Other layouts have it in the tile.
     notes = [*notes, words.grid_note(picture.grid)] if layout == "sheet" else notes
     heading = [title, "  ·  ".join([*values, _view(options)]), *filter(None, notes)]
+    head = "" if listed and legend else "  ·  ".join(filter(None, (title, *notes)))
     for n, tile in enumerate(shown):
-        head = "" if (listed and legend) or n else "  ·  ".join(filter(None, (title, *notes)))
-        _write(scene, tile, sheet, head)
+        _write(scene, tile, sheet, "" if n else head)
+    if space is not None:
+        quarter = (area[2] // 2, area[3] // 2, area[2], area[3])
+        paste(sheet, space, *((quarter, "") if shown else (area, head)))
     if layout == "grid":
         _rule(sheet, area)
     cells = [tile for tile in shown if tile.in_sheet]
@@ -181,7 +191,8 @@ def draw(
         words.letters(sheet, sheet_area, picture.grid, cells[0].placement)
         words.corner_scale_bar(sheet, sheet_area, cells[0].area, cells[0].placement)
     if listed:
-        told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
+        key = _key(scene) if shown else []
+        told = (heading, key, _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
         words.legend(sheet, listed, *told)
     return png_bytes(np.asarray(sheet.image), 96 * scale)
 
@@ -197,6 +208,7 @@ class _Scene:
     window: tuple[float, float]
     view: View
     measurements: Sequence[Measurement]
+    space: Rendered | None
 
     @property
     def differs(self) -> bool:
@@ -324,7 +336,7 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
 
 def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
     """Return a line for each shown structure."""
-    if not scene.options.overlay:
+    if not scene.options.overlay and scene.space is None:
         return []
     seen: set[str] = set()
     for masks in (scene.masks, scene.other):
@@ -336,17 +348,20 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
     found = []
     for name in scene.style.shown:
         known, volume = structure(name), volumes_ml.get(name)
-        usable = volume is not None and isfinite(volume)
         found.append(
             words.Entry(
-                None if scene.differs else scene.style.colors[name],
+                None if scene.differs and scene.space is None else scene.style.colors[name],
                 known.label,
                 known.side[:1].upper(),
-                f"{volume:,.1f} ml" if usable else "",
+                _millilitres(volume) if volume is not None and isfinite(volume) else "",
                 name in seen,
             )
         )
     return found
+
+
+def _millilitres(volume: float) -> str:
+    return f"{volume:,.1f} ml" if volume < _MANY_ML else f"{volume:.3g} ml"
 
 
 def _key(scene: _Scene) -> list[words.Entry]:

@@ -19,7 +19,7 @@ LETTER: Rgb = (0xF2, 0xD3, 0x6B)
 CROSS: Rgb = (0x4D, 0xA3, 0xFF)
 
 _LONGEST = 200
-_EXACT = Context(prec=400)
+_EXACT = Context(prec=60)
 _EDGE, _GAP, _ROW, _COLUMN = 8, 7, 19, 190
 _ROOMY = (130, 90)
 _GLYPHS = frozenset(chr(n) for n in range(32, 127)) | frozenset("·…°±")
@@ -102,8 +102,8 @@ def _font(size: float) -> Font:
 
 def rounded(value: float, digits: int = 1) -> str:
     """Return a number as the browser writes it: halves go away from 0, and there is no minus before 0."""
-    if not math.isfinite(value):
-        return str(value)
+    if not abs(value) < 1e21:
+        return repr(float(value))
     found = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EXACT)
     return str(abs(found) if found.is_zero() else found)
 

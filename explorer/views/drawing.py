@@ -34,7 +34,7 @@ def draw_shown(
         The list of structures, with ``name`` and ``volume_ml``.
     more
         As of `explorer.snapshot.draw`: size, and whatever differs from what the selection has.
-        The grid stands for the layout ``"3d"``, which only a browser draws.
+        Without a browser's ``space`` the grid stands for the layout ``"3d"``.
 
     Returns
     -------
@@ -52,7 +52,8 @@ def draw_shown(
         "opacities": dict(selection.opacities),
         **more,
     }
-    given["layout"] = "grid" if given["layout"] == "3d" else given["layout"]
+    if given["layout"] == "3d" and "space" not in given:
+        given["layout"] = "grid"
     masks, other = picture.labels, picture.other
     if masks is not None and other is not None:
         if options.paint == "both":
@@ -66,15 +67,18 @@ def draw_shown(
         names=(masks.mask_set if masks else "", other.mask_set if other else ""),
         options=options,
         volumes_ml={row["name"]: row["volume_ml"] for row in rows if row["volume_ml"] is not None},
-        notes=[*_whose(picture), *missing(picture)],
+        notes=[*_whose(picture, in_space="space" in given), *missing(picture)],
         **given,
     )
 
 
-def _whose(picture: Picture) -> list[str]:
-    """Name the mask set where it is not the one that a reader takes it for."""
-    named = picture.labels is not None and picture.other is None and picture.mask_set != "reference"
-    return [f"Masks: {picture.mask_set}"] if named else []
+def _whose(picture: Picture, *, in_space: bool) -> list[str]:
+    """Name the mask sets where a reader may not take them for what they are."""
+    if picture.labels is None:
+        return []
+    if picture.other is None:
+        return [f"Masks: {picture.mask_set}"] if picture.mask_set != "reference" else []
+    return [f"3D: {picture.mask_set}, and what only {picture.compare} has"] if in_space else []
 
 
 def missing(picture: Picture) -> list[str]:

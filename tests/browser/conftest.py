@@ -19,6 +19,7 @@ THEMES = {
 
 MODEL = """
 window.sent = [];
+window.carried = {};
 window.saved = [];
 window.stub = (state) => {
   const heard = {};
@@ -31,7 +32,10 @@ window.stub = (state) => {
     save_changes: () => { for (const name of dirty) window.saved.push([name, state[name]]); dirty.clear(); },
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => { heard[event] = (heard[event] ?? []).filter((g) => g !== f); },
-    send: (content) => window.sent.push(content),
+    send: (content, _callbacks, buffers = []) => {
+      window.carried[content.id] = buffers.map((buffer) => btoa(Array.from(new Uint8Array(buffer), (n) => String.fromCharCode(n)).join('')));
+      window.sent.push(content);
+    },
     receive: (content, buffers) => fire('msg:custom', content, buffers),
   };
 };

@@ -25,8 +25,9 @@ ANSWER = """
     ? await new Response(new Blob([raw]).stream().pipeThrough(new CompressionStream('deflate'))).arrayBuffer()
     : raw.buffer);
   window.silent = false;
-  window.model.send = (content) => {
-    window.sent.push(content);
+  const send = window.model.send;
+  window.model.send = (content, ...rest) => {
+    send(content, ...rest);
     if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(

@@ -23,8 +23,9 @@ LIT = """() => [...document.querySelectorAll('.xp-plane-axial canvas, .xp-plane-
     return n; })"""
 
 
-def packed(values: np.ndarray) -> bytes:
-    return gzip.compress(nib.Nifti1Image(values, np.diag([-3.0, 3, 5, 1]), dtype=values.dtype).to_bytes(), 1)
+def packed(values: np.ndarray, size: float = 1) -> bytes:
+    affine = np.diag([-3.0 * size, 3 * size, 5 * size, 1])
+    return gzip.compress(nib.Nifti1Image(values, affine, dtype=values.dtype).to_bytes(), 1)
 
 
 def holes() -> np.ndarray:
@@ -49,6 +50,7 @@ FILES: dict[str, dict[str, bytes | None]] = {
     "slice": {"mri": packed(IMAGE[:, :, :1]), "liver": packed(BOX[:, :, 6:7])},
     "holes": {"mri": packed(holes()), "liver": packed(BOX)},
     "far": {"mri": packed(far()), "liver": packed(BOX)},
+    "huge": {"mri": packed(IMAGE, 1e30), "liver": packed(BOX, 1e30)},
     "constant": {"mri": packed(np.full(SHAPE, 7, np.int16)), "liver": packed(BOX)},
     "mask": {
         "mri": packed(IMAGE),
@@ -139,14 +141,17 @@ def test_one_slice_is_a_slice(shown: Bridge):
     good(shown)
 
 
-@pytest.mark.parametrize("case", ["holes", "constant"])
+@pytest.mark.parametrize("case", ["holes", "constant", "huge"])
 def test_odd_values_are_drawn_and_read_off(shown: Bridge, case: str):
     good(shown)
+    lit = shown.page.evaluate(LIT)
     shown.view.selection.open(case)
     shown.settle()
     assert "value" in said(shown)
     assert case in shown.page.inner_text(".xp-plane-axial .xp-tl")
     assert shown.page.inner_text(".xp-error") == ""
+    if case == "huge":
+        assert shown.page.evaluate(LIT) == pytest.approx(lit, rel=1e-3)
     good(shown)
 
 

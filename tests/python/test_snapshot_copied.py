@@ -1,7 +1,7 @@
 """What a page says of the picture that it wants copied: zoom, measurements, slices, sets of masks."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,11 @@ def copied() -> Callable[..., np.ndarray]:
     return make
 
 
-def ask(view: Viewer, **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
+def ask(view: Viewer, *, buffers: Sequence[bytes] = (), **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
     replies: list[tuple[dict[str, Any], list[bytes]]] = []
     view.send = lambda content, buffers=None: replies.append((content, list(buffers or [])))
-    view._receive(view, {"id": "1", "kind": "snapshot", "scene": view.scene["key"], **fields}, [])
+    sent = [memoryview(buffer) for buffer in buffers]
+    view._receive(view, {"id": "1", "kind": "snapshot", "scene": view.scene["key"], **fields}, sent)
     return replies[-1]
 
 
@@ -117,6 +118,19 @@ def test_a_zoom_is_of_its_own_plane(viewer, copied):
         (slice(151, 300), slice(0, 149)),
     ]
     assert [(plain[part] == zoomed[part]).all() for part in quarters] == [True, False, True]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e4, 1e30])
+def test_voxels_of_any_size_fill_the_picture(viewer, copied, size: float):
+    """A header may say what it will."""
+    for layout in ("grid", "axial", "mosaic"):
+        plain, odd = (
+            copied(viewer(np.diag([*(np.array(SPACING) * n), 1.0])), layout=layout, voxel=[8, 8, 5])
+            for n in (1, size)
+        )
+        without_words = slice(30, 120), slice(160, 285)
+        np.testing.assert_array_equal(odd[without_words], plain[without_words])
+        assert of(plain[without_words], LIVER).sum() > 200
 
 
 @pytest.mark.parametrize("casing", [False, True])
@@ -210,7 +224,8 @@ def test_the_words_of_measurements_are_true_millimetres(affine: np.ndarray):
     ("value", "digits", "text"),
     [
         *((2.25, 1, "2.3"), (-2.25, 1, "-2.3"), (0.35, 1, "0.3"), (2.05, 1, "2.0"), (-0.04, 1, "0.0")),
-        *((12.5, 0, "13"), (13.5, 0, "14"), (12.4, 0, "12"), (1e30, 1, f"{int(1e30)}.0"), (np.inf, 1, "inf")),
+        *((12.5, 0, "13"), (13.5, 0, "14"), (12.4, 0, "12"), (9e20, 1, f"{int(9e20)}.0"), (np.inf, 1, "inf")),
+        *((1e21, 1, "1e+21"), (-1.5e30, 1, "-1.5e+30"), (np.float64(2e30), 0, "2e+30")),
     ],
 )
 def test_numbers_are_written_as_the_browser_writes_them(value: float, digits: int, text: str):

@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { isOutdated, type Kernel } from "../shared/kernel";
 import type { BarActions, Preset } from "./bar";
-import { copyPicture, INSTEAD, seen } from "./clipboard";
+import { copyPicture, seen } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
 import type { Commands } from "./keys";
 import type { Measures } from "./measure";
@@ -326,10 +326,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     copy() {
       const { scene } = view;
       if (!scene) return;
-      const instead = INSTEAD[model.get("layout_name")] ?? "";
       stage.notice("Drawing the picture …");
-      copyPicture(kernel, seen(model, scene, view, stage, measures), `${scene.case}.png`)
-        .then((done) => stage.notice(`${done} ${instead}`.trim()))
+      copyPicture(kernel, seen(model, scene, view, stage, measures), stage.space.shot(), `${scene.case}.png`)
+        .then(stage.notice)
         .catch((error: Error) => stage.notice(isOutdated(error) ? `${scene.case} is still being opened: copy it once it is.` : error.message));
     },
     help: showHelp,

@@ -66,8 +66,8 @@ export function place(
   const [u, v] = AXES[plane];
   const mmX = scene.shape[u]! * scene.spacing[u]!;
   const mmY = scene.shape[v]! * scene.spacing[v]!;
-  const fit = Math.min((width - 2 * margin) / mmX, (height - 2 * margin) / mmY);
-  const pixelsPerMm = Math.max(fit, 0.01) * zoom.factor;
+  const fit = Math.min(Math.max(width - 2 * margin, 1) / mmX, Math.max(height - 2 * margin, 1) / mmY);
+  const pixelsPerMm = fit * zoom.factor;
   // Sagittal: the front on the left, whatever the convention.
   const flipX = plane === "sagittal" ? true : radiological;
   const stepX = scene.spacing[u]! * pixelsPerMm * (flipX ? -1 : 1);

@@ -18,6 +18,7 @@ export interface Stage {
   legend: HTMLElement;
   tiles: ReadonlyMap<Plane, Tile>;
   mosaic: Mosaic;
+  space: SpaceTile;
   setLayout(layout: Layout): void;
   /** The tile of a plane, if it is seen. */
   seen(plane: Plane): Tile | undefined;
@@ -96,11 +97,10 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     cancelIdleCallback(idle);
     idle = requestIdleCallback(work);
   };
-  /** The smallest of the hovered structures that have a surface: it is the one that is hardest to see. */
+  /** The smallest of the hovered structures: it is the one that is hardest to see. */
   const smallest = (): number | null => {
     const volume = (row: number): number => view.labels?.structures[row]?.volume_ml ?? 0;
-    const solid = [...view.hovered].filter((row) => view.labels?.structures[row]?.only === undefined);
-    return solid.length ? solid.reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
+    return view.hovered.size ? [...view.hovered].reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
   };
 
   return {
@@ -108,6 +108,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     legend,
     tiles,
     mosaic: lightbox,
+    space,
     setLayout(next) {
       layout = next;
       el.dataset["layout"] = next;
@@ -139,7 +140,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       else lightbox.rest();
       if (inSpace) {
         space.draw({
-          scene, labels: view.labels, shown: look.shown, colors: look.colors, opacities: look.opacities,
+          scene, labels: view.labels, other: view.other, shown: look.shown, colors: look.colors, opacities: look.opacities,
           hovered: smallest(), voxel: view.voxel, options: view.options, maskSet,
           picture: (plane) => tiles.get(plane)!.picture(frameOf(plane)),
         });
