@@ -21,8 +21,8 @@ from explorer.snapshot.measurements import Measurement
 from explorer.snapshot.paint import (
     AGREED,
     BOTH_KINDS,
-    ONLY_OTHER,
-    ONLY_SHOWN,
+    ONLY_FILLED,
+    ONLY_OUTLINED,
     Bits,
     Masks,
     Rgb,
@@ -357,8 +357,8 @@ def _key(scene: _Scene) -> list[words.Entry]:
     if scene.differs:
         return [
             words.Entry(AGREED, "in both"),
-            words.Entry(ONLY_SHOWN, f"only {ours}"),
-            words.Entry(ONLY_OTHER, f"only {theirs}"),
+            words.Entry(ONLY_OUTLINED, f"only {theirs}"),
+            words.Entry(ONLY_FILLED, f"only {ours}"),
             words.Entry(BOTH_KINDS, "different structures"),
         ]
     how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]

@@ -16,8 +16,8 @@ Rgb = tuple[int, int, int]
 Bits = NDArray[np.uint8]
 
 AGREED: Rgb = (0x8B, 0x95, 0xA3)
-ONLY_SHOWN: Rgb = (0x3A, 0xA0, 0xFF)
-ONLY_OTHER: Rgb = (0xFF, 0x9F, 0x1C)
+ONLY_OUTLINED: Rgb = (0x3A, 0xA0, 0xFF)
+ONLY_FILLED: Rgb = (0xFF, 0x9F, 0x1C)
 BOTH_KINDS: Rgb = (0xE0, 0x5C, 0xFF)
 
 _CASING = 0.75  # how dark the line under an outline of the compared set is
@@ -192,7 +192,7 @@ def paint_difference(
     for i, pair in enumerate(pairs.tolist()):
         one, two = shown.intersection(sets[pair // count]), shown.intersection(other.sets[pair % count])
         if one or two:
-            kinds = (BOTH_KINDS if two - one else ONLY_SHOWN) if one - two else ONLY_OTHER
+            kinds = (BOTH_KINDS if two - one else ONLY_FILLED) if one - two else ONLY_OUTLINED
             colors[i] = kinds if one != two else AGREED
             alphas[i] = style.opacity
     seen = spot.spread(inverse.reshape(ids.shape))

@@ -29,7 +29,8 @@ def draw_shown(
     selection
         What of it is shown.
     options
-        How. Where two sets are shown, the reference is the outline.
+        How. Where two sets are shown, the reference is the one that the other is held against: the
+        outline, and its colour of a difference tells what was missed.
     rows
         The list of structures, with ``name`` and ``volume_ml``.
     more
@@ -57,7 +58,7 @@ def draw_shown(
     if masks is not None and other is not None:
         if options.paint == "both":
             options = replace(options, paint="fill")  # the outlines are those of the other set
-        if masks.mask_set == "reference" and not options.difference:
+        if masks.mask_set == "reference":
             masks, other = other, masks  # what the reference is held against is filled
     return draw(
         picture,

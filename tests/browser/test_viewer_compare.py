@@ -38,6 +38,15 @@ def compared(stub: Callable[..., Stub], **options: object) -> Stub:
     return open_volume(stub, image, ids, SETS, [A, B], other=other, options=options, **sets)
 
 
+def swap(widget: Stub) -> None:
+    """Give the masks of the reference out as those of the other set, and the other way round."""
+    for name, mask_set in (("labels", "nnU-Net"), ("other", "reference")):
+        widget.set(name, {**widget.get(name), "mask_set": mask_set})
+    widget.set("mask_set", "nnU-Net")
+    widget.set("compare", "reference")
+    quiet(widget)
+
+
 def test_the_difference_of_two_sets_has_four_colours(stub: Callable[..., Stub]):
     widget = compared(stub, difference=True)
     grey, only, both_kinds = (0x8B, 0x95, 0xA3), (0x3A, 0xA0, 0xFF), (0xE0, 0x5C, 0xFF)
@@ -53,6 +62,20 @@ def test_the_difference_of_two_sets_has_four_colours(stub: Callable[..., Stub]):
     assert colour(widget, "axial", *spot(widget, "axial", (20, 15, 2))) == pytest.approx(
         blend((0xFF, 0x9F, 0x1C), 0.5), abs=2
     )
+
+
+def test_the_colours_of_a_difference_are_the_same_whichever_set_is_shown(stub: Callable[..., Stub]):
+    widget = compared(stub, difference=True)
+    shown_first = {
+        voxel: colour(widget, "axial", *spot(widget, "axial", voxel)) for voxel in ((8, 15, 2), (15, 15, 2))
+    }
+    legend = widget.page.inner_html(".xp-legend")
+    swap(widget)
+    assert {voxel: colour(widget, "axial", *spot(widget, "axial", voxel)) for voxel in shown_first} == {
+        (8, 15, 2): pytest.approx(blend((0xFF, 0x9F, 0x1C), 0.5), abs=2),
+        (15, 15, 2): shown_first[15, 15, 2],
+    }, "the same masks under the names of the other set: now the model alone has them"
+    assert widget.page.inner_html(".xp-legend") == legend
 
 
 def test_sets_of_masks_are_chosen_only_where_there_are_some(stub: Callable[..., Stub]):
@@ -100,11 +123,7 @@ def test_the_reference_is_an_outline_with_a_dark_edge_over_the_fills_of_the_othe
 
 def test_another_set_that_is_shown_is_filled_and_the_compared_one_the_outline(stub: Callable[..., Stub]):
     widget = compared(stub, width=2)
-    for name, mask_set in (("labels", "nnU-Net"), ("other", "reference")):
-        widget.set(name, {**widget.get(name), "mask_set": mask_set})
-    widget.set("mask_set", "nnU-Net")
-    widget.set("compare", "reference")
-    quiet(widget)
+    swap(widget)
     x, y = spot(widget, "axial", (8, 15, 2))
     assert colour(widget, "axial", x, y) == pytest.approx(blend((255, 0, 0), 0.5), abs=2)
     legend = widget.page.locator(".xp-legend > span")

@@ -171,13 +171,13 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       maskSet = shown;
       legend.hidden = !view.other || !compare;
       if (legend.hidden) return;
-      const words: Record<string, string> = { both: "in both", labels: `only ${maskSet}`, other: `only ${compare}`, differ: "different structures" };
       const key = (looks: string, text: string): HTMLElement => h("span", {}, h("span", { class: looks }), text);
       const { filled, paint } = view.look;
       const [under, over] = filled === "labels" ? [maskSet, compare] : [compare, maskSet];
+      const words = { both: "in both", outlined: `only ${over}`, filled: `only ${under}`, differ: "different structures" };
       legend.replaceChildren(
         ...(view.options.difference
-          ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]!))
+          ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]))
           : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-plain", `${under}: outline`),
             key("xp-key-line", `${over}: outline with a dark edge`)]),
       );
