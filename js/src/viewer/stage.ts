@@ -8,7 +8,7 @@ import { prepare } from "./painter";
 import { hasSheet, PLANES, type Layout, type Plane, type Scene } from "./scene";
 import type { Slices } from "./slices";
 import type { SpaceTile } from "./space";
-import { indexOf, type View } from "./state";
+import { indexOf, NONE, type View } from "./state";
 import { put, tile, type Frame, type Pad, type Tile } from "./tile";
 
 export interface Stage {
@@ -139,7 +139,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       else lightbox.rest();
       if (inSpace) {
         space.draw({
-          scene, labels: view.labels, shown: look.shown, colors: look.colors, opacities: look.opacities,
+          scene, labels: view.labels, shown: view.options.overlay ? look.shown : NONE, colors: look.colors, opacities: look.opacities,
           hovered: smallest(), voxel: view.voxel, options: view.options, maskSet,
           picture: (plane) => tiles.get(plane)!.picture(frameOf(plane)),
         });
