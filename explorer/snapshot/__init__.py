@@ -70,6 +70,8 @@ def draw(
     colors: Mapping[str, str] | None = None,
     opacities: Mapping[str, float] | None = None,
     volumes_ml: Mapping[str, float] | None = None,
+    volumes_of: str = "",
+    remarks: Mapping[str, str] | None = None,
     title: str = "",
     notes: Sequence[str] = (),
     legend: bool = True,
@@ -115,6 +117,10 @@ def draw(
         By structure, where they differ from the table's and from 1: ``"#rrggbb"``, 0 to 1.
     volumes_ml
         By structure, for the legend.
+    volumes_of
+        The mask set that they were measured in, for a legend of two sets.
+    remarks
+        By structure, what else the legend says of it, such as ``"cut off"``.
     title
         The case's id.
     notes
@@ -163,7 +169,7 @@ def draw(
     for tile in shown:
         _paint(scene, tile, canvas)
     sheet = words.Sheet(Image.fromarray(canvas), scale)
-    values = [] if picture.problem else [f"Window {low:.6g} to {high:.6g}"]
+    values = [] if picture.problem else [f"Window {words.level(low)} to {words.level(high)}"]
     # Other layouts have it in the tile.
     notes = [*notes, words.grid_note(picture.grid)] if layout == "sheet" else notes
     heading = [title, "  ·  ".join([*values, _view(options)]), *filter(None, notes)]
@@ -181,7 +187,8 @@ def draw(
         words.letters(sheet, sheet_area, picture.grid, cells[0].placement)
         words.corner_scale_bar(sheet, sheet_area, cells[0].area, cells[0].placement)
     if listed:
-        told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
+        entries = _entries(scene, shown, volumes_ml or {}, remarks or {})
+        told = (heading, _key(scene, volumes_of), entries) if legend else ([], [], [])
         words.legend(sheet, listed, *told)
     return png_bytes(np.asarray(sheet.image), 96 * scale)
 
@@ -322,7 +329,9 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
     sheet.line((left, bottom // 2), (right, bottom // 2), _LINE)
 
 
-def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
+def _entries(
+    scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float], remarks: Mapping[str, str]
+) -> list[words.Entry]:
     """Return a line for each shown structure."""
     if not scene.options.overlay:
         return []
@@ -335,35 +344,38 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
                 seen.update(name for i in there.tolist() for name in masks.sets[i])
     found = []
     for name in scene.style.shown:
-        known, volume = structure(name), volumes_ml.get(name)
-        usable = volume is not None and isfinite(volume)
+        known = structure(name)
         found.append(
             words.Entry(
                 None if scene.differs else scene.style.colors[name],
                 known.label,
                 known.side[:1].upper(),
-                f"{volume:,.1f} ml" if usable else "",
+                words.volume(volumes_ml.get(name)),
                 name in seen,
+                remark=remarks.get(name, ""),
             )
         )
     return found
 
 
-def _key(scene: _Scene) -> list[words.Entry]:
-    """Return what tells two mask sets apart."""
+def _key(scene: _Scene, volumes_of: str) -> list[words.Entry]:
+    """Return what tells two mask sets apart, and whose the volumes are."""
     if scene.other is None or not scene.options.overlay:
         return []
     ours, theirs = scene.names
+    whose = [words.Entry(None, f"Volumes: {volumes_of}")] if volumes_of else []
     if scene.differs:
         return [
             words.Entry(AGREED, "in both"),
             words.Entry(ONLY_OUTLINED, f"only {theirs}"),
             words.Entry(ONLY_FILLED, f"only {ours}"),
             words.Entry(BOTH_KINDS, "different structures"),
+            *whose,
         ]
     how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]
     line = "Outline" if scene.style.paint == "fill" else "Dark outline"
     return [
         words.Entry(words.FAINT, f"{how}: {ours}", hollow=scene.style.paint == "outline"),
         words.Entry(words.FAINT, f"{line}: {theirs}", hollow=True),
+        *whose,
     ]
