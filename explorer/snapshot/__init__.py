@@ -270,7 +270,7 @@ def _paint(scene: _Scene, tile: Tile, canvas: Bits) -> None:
     part[:] = enlarge(grey, tile.placement, area, smooth=scene.options.smooth)[..., None]
     if scene.options.overlay and scene.style.shown:
         column, row = tile.placement.voxels(area, columns, rows)
-        _paint_structures(scene, tile, Spot(part, row, column))
+        _paint_structures(scene, tile, Spot(part, row, column, tile.placement.lattice(area)))
     x, y = inner[0] - area[0], inner[1] - area[1]
     canvas[inner[1] : inner[3], inner[0] : inner[2]] = part[
         y : y + inner[3] - inner[1], x : x + inner[2] - inner[0]
@@ -290,9 +290,9 @@ def _paint_structures(scene: _Scene, tile: Tile, spot: Spot) -> None:
         if style.paint != "outline":
             paint_fills(spot, ids, masks.sets, style)
         if style.paint != "fill":
-            paint_outlines(spot, ids, masks.sets, style)
+            paint_outlines(spot, ids, masks.sets, style, look="plain" if other is None else "dashed")
     if other is not None and theirs is not None:
-        paint_outlines(spot, theirs, other.sets, style, cased=True)
+        paint_outlines(spot, theirs, other.sets, style, look="cased")
 
 
 def _ids(masks: Masks | None, tile: Tile) -> NDArray[Any] | None:
@@ -372,10 +372,10 @@ def _key(scene: _Scene, volumes_of: str) -> list[words.Entry]:
             words.Entry(BOTH_KINDS, "different structures"),
             *whose,
         ]
-    how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]
-    line = "Outline" if scene.style.paint == "fill" else "Dark outline"
+    how = {"fill": "Fill", "outline": "Dashed outline", "both": "Fill and dashed outline"}[scene.style.paint]
+    is_line = scene.style.paint == "outline"
     return [
-        words.Entry(words.FAINT, f"{how}: {ours}", hollow=scene.style.paint == "outline"),
-        words.Entry(words.FAINT, f"{line}: {theirs}", hollow=True),
+        words.Entry(words.FAINT, f"{how}: {ours}", hollow=is_line, dashed=is_line),
+        words.Entry(words.FAINT, f"Outline: {theirs}", hollow=True),
         *whose,
     ]

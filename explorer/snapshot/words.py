@@ -44,6 +44,8 @@ class Entry:
         Whether it is in the slices that are drawn.
     hollow
         Whether its chip is but a line around.
+    dashed
+        Whether that line has gaps.
     remark
         Words behind the volume.
     """
@@ -54,6 +56,7 @@ class Entry:
     volume: str = ""
     seen: bool = True
     hollow: bool = False
+    dashed: bool = False
     remark: str = ""
 
 
@@ -275,6 +278,13 @@ def legend(
         sheet.write(at, f"+ {more} more", ink=FAINT, anchor="lm", room=wide)
 
 
+def _gaps(chip: tuple[float, float, float, float], half: float) -> list[tuple[float, float, float, float]]:
+    """Return the middles of the sides of a chip, to be left out."""
+    left, top, right, bottom = chip
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return [(x - half, top, x + half, bottom), (left, y - half, right, y + half)]
+
+
 def _entry(sheet: Sheet, x: float, y: float, wide: float, entry: Entry, aside: float = 0.0) -> None:
     """Write a line of the legend; `aside` is the room for remarks, in pixels."""
     s = sheet.scale
@@ -282,6 +292,8 @@ def _entry(sheet: Sheet, x: float, y: float, wide: float, entry: Entry, aside: f
     chip = (x, middle - 6 * s, x + 12 * s, middle + 6 * s)
     if entry.color and entry.hollow:
         sheet.draw.rounded_rectangle(chip, 3 * s, outline=entry.color, width=max(1, round(2 * s)))
+        for box in _gaps(chip, 2 * s) if entry.dashed else ():
+            sheet.draw.rectangle(box, (0, 0, 0))
     elif entry.color:
         sheet.draw.rounded_rectangle(chip, 3 * s, entry.color)
     right = x + min(wide, 330 * s + aside) - aside

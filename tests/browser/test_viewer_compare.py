@@ -114,7 +114,7 @@ def test_the_reference_is_an_outline_with_a_dark_edge_over_the_fills_of_the_othe
     widget.page.keyboard.press("o")
     quiet(widget)
     assert colour(widget, "axial", x, y) == [GREY] * 3
-    assert legend.all_inner_texts() == ["nnU-Net: outline", "reference: outline with a dark edge"]
+    assert legend.all_inner_texts() == ["nnU-Net: dashed outline", "reference: outline with a dark edge"]
     widget.set("compare", "")
     widget.set("other", {})
     quiet(widget)

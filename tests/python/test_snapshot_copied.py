@@ -474,7 +474,7 @@ def test_a_window_is_written_as_the_bar_writes_it(viewer, copied, legend):
     ("paint", "model", "hollow", "reference"),
     [
         ("fill", "Fill", False, "Outline"),
-        ("outline", "Outline", True, "Dark outline"),
+        ("outline", "Dashed outline", True, "Outline"),
         ("both", "Fill", False, "Outline"),
     ],
 )
@@ -491,6 +491,7 @@ def test_the_legend_says_which_set_is_which(
     assert whose.label == f"Volumes: {'model' if swapped else 'reference'}"
     assert (one.label, two.label) == (f"{model}: model", f"{reference}: reference")
     assert (one.hollow, two.hollow, liver.color) == (hollow, True, LIVER)
+    assert (one.dashed, two.dashed) == (hollow, False)
     legend.clear()
     view.selection.mask_set, view.selection.compare = "reference", ""
     view._opener.finish()

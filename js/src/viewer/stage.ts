@@ -178,7 +178,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       legend.replaceChildren(
         ...(view.options.difference
           ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]))
-          : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-plain", `${under}: outline`),
+          : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-dashed", `${under}: dashed outline`),
             key("xp-key-line", `${over}: outline with a dark edge`)]),
       );
     },
