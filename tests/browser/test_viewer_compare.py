@@ -130,6 +130,26 @@ def test_another_set_that_is_shown_is_filled_and_the_compared_one_the_outline(st
     assert legend.all_inner_texts() == ["nnU-Net: filled", "reference: outline with a dark edge"]
 
 
+def test_showing_the_compared_set_swaps_the_two(missed: tuple[Bridge, PhantomCase]):
+    bridge, _case = missed
+    page, selection = bridge.page, bridge.view.selection
+    page.select_option("[aria-label='Masks shown']", "model")
+    bridge.settle()
+    assert (selection.mask_set, selection.compare) == ("model", "reference")
+    assert page.input_value("[aria-label='Compared with']") == "reference"
+
+
+def test_whose_a_structure_is_alone_is_read_in_full(missed: tuple[Bridge, PhantomCase]):
+    bridge, _case = missed
+    for mask_set in ("reference", "ground-truth of two"):
+        for name in ("other", "labels"):
+            bridge.stub.set(name, {**bridge.stub.get(name), "mask_set": mask_set})
+        status = bridge.page.locator(f"{KIDNEY} .xp-status")
+        assert status.inner_text().replace("\n", " ") == f"only {mask_set}"
+        sizes = status.evaluate("(e) => [e.scrollWidth, e.clientWidth, e.scrollHeight, e.clientHeight]")
+        assert (sizes[0] <= sizes[1], sizes[2] <= sizes[3]) == (True, mask_set == "reference"), sizes
+
+
 @pytest.fixture
 def missed(tmp_path: Path, stub: Callable[..., Stub]) -> tuple[Bridge, PhantomCase]:
     """A reference whose left kidney is empty, compared with a model that has it."""
