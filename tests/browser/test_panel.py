@@ -293,14 +293,13 @@ def test_the_code_is_copied(body: Callable[..., Stub]):
     expect(page.locator(".xp-picker .xp-copy")).to_be_hidden()  # no code is known
 
 
-def test_a_name_goes_to_the_centre_and_buttons_to_slices_that_have_it(opened: tuple[Bridge, PhantomCase]):
+def test_a_name_goes_to_the_centre(opened: tuple[Bridge, PhantomCase]):
     bridge, case = opened
     page = bridge.page
     page.click("[data-structure=spleen] .xp-name")
     bridge.settle()
     assert case.structure_at(bridge.view.selection.point) == "spleen"
-    page.hover("[data-structure=liver]")
-    page.click("[data-structure=liver] [data-act=centre]")
+    page.click("[data-structure=liver] .xp-name")
     bridge.settle()
     assert case.structure_at(bridge.view.selection.point) == "liver"
 
@@ -327,6 +326,36 @@ def test_buttons_of_a_row_appear_without_moving_anything(body: Callable[..., Stu
     expect(page.locator("[data-structure=liver] [data-act=solo]")).to_be_hidden()
 
 
+def box(page: Page, css: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom."""
+    found = page.locator(css).bounding_box()
+    assert found is not None
+    return found["x"], found["y"], found["x"] + found["width"], found["y"] + found["height"]
+
+
+def test_volumes_stay_beside_the_buttons_and_under_their_unit(body: Callable[..., Stub]):
+    page = body().page
+    units = page.locator(".xp-unit")
+    assert [units.nth(i).is_visible() for i in range(units.count())] == [True] + [False] * (units.count() - 1)
+    volume = box(page, "[data-structure=liver] .xp-volume")
+    assert box(page, ".xp-unit >> nth=0")[2] == pytest.approx(volume[2], abs=0.5)
+    page.hover("[data-structure=liver]")
+    assert volume[2] < box(page, "[data-structure=liver] .xp-acts")[0]
+
+
+def test_the_ring_of_a_focused_row_is_over_its_buttons(body: Callable[..., Stub]):
+    page = body().page
+    page.focus(".xp-search")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == ["liver", None]
+    layers = page.evaluate(
+        """() => { const row = document.activeElement, ring = getComputedStyle(row, '::after');
+          return [ring.outlineStyle, ring.outlineWidth, ring.zIndex, getComputedStyle(row.querySelector('.xp-acts')).zIndex]; }"""
+    )
+    assert layers == ["solid", "2px", "1", "auto"]
+
+
 def test_the_list_by_keyboard_alone(body: Callable[..., Stub]):
     widget = body()
     page = widget.page
@@ -344,7 +373,7 @@ def test_the_list_by_keyboard_alone(body: Callable[..., Stub]):
     assert "liver" not in widget.get("structures")
     press("Space")
     assert widget.get("structures") is None
-    for expected in ("style", "centre", "largest", "previous", "next", "solo", "eye", "eye"):
+    for expected in ("style", "largest", "previous", "next", "solo", "eye", "eye"):
         press("ArrowRight")
         assert focused(page) == ["liver", expected]
     press("ArrowDown")
@@ -352,7 +381,7 @@ def test_the_list_by_keyboard_alone(body: Callable[..., Stub]):
     press("Enter")
     assert "spleen" not in widget.get("structures")
     press("Enter")
-    for _ in range(7):
+    for _ in range(6):
         press("ArrowLeft")
     assert focused(page) == ["spleen", None]
     press("Alt+Enter")

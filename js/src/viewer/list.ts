@@ -104,7 +104,7 @@ export function structureList(on: ListActions): StructureList {
     else if (what === "eye") on.toggle([i]);
     else if (what === "name") on.go(i, "centre");
     else if (what === "style") on.style(i, row.querySelector<HTMLElement>("[data-act=style]")!);
-    else if (what === "centre" || what === "largest" || what === "next" || what === "previous") on.go(i, what);
+    else if (what === "largest" || what === "next" || what === "previous") on.go(i, what);
   };
 
   // ---- focus: one stop of the Tab key ----------------------------------------------------------
