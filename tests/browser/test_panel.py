@@ -678,3 +678,35 @@ def test_a_structure_lights_up_in_the_list_when_its_picture_is_pointed_at(opened
     assert re.match(r"liver · [\d,.]+ ml", page.inner_text(".xp-panel-foot"))
     page.mouse.move(box["x"] + 2, box["y"] + 2)
     page.wait_for_function("() => !document.querySelector('.xp-hovered')")
+
+
+def test_what_the_pointer_rests_on_in_a_picture_comes_into_sight(opened: tuple[Bridge, PhantomCase]):
+    bridge, _case = opened
+    page = bridge.page
+    page.add_style_tag(content=".xp-viewer .xp-list { max-height: 110px; }")
+    page.click("[data-structure=liver] .xp-name")
+    bridge.settle()
+    left, top, right, bottom = box(page, ".xp-plane-axial canvas")
+    middle = (left + right) / 2, (top + bottom) / 2
+    listed = page.locator(".xp-list")
+
+    def point_at_the_liver() -> None:
+        """From a list that is scrolled to its end, and rest there."""
+        listed.evaluate("(list) => { list.scrollTop = 1e6; }")
+        page.mouse.move(left + 2, top + 2)
+        for share in range(10, 60, 4):
+            page.mouse.move(left + share / 100 * (right - left), middle[1])
+            if page.locator("[data-structure=liver].xp-hovered").count():
+                break
+        page.wait_for_timeout(700)
+
+    page.focus(".xp-search")
+    point_at_the_liver()
+    away = listed.evaluate("(list) => list.scrollTop")
+    assert away > 50, "not while somebody is at the list"
+    page.focus(".xp-planes")
+    point_at_the_liver()
+    row, area = box(page, "[data-structure=liver]"), box(page, ".xp-list")
+    assert area[1] + row[3] - row[1] - 1 <= row[1]
+    assert row[3] <= area[3] + 1
+    assert listed.evaluate("(list) => list.scrollTop") < away
