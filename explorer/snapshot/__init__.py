@@ -21,8 +21,8 @@ from explorer.snapshot.measurements import Measurement
 from explorer.snapshot.paint import (
     AGREED,
     BOTH_KINDS,
-    ONLY_OTHER,
-    ONLY_SHOWN,
+    ONLY_FILLED,
+    ONLY_OUTLINED,
     Bits,
     Masks,
     Rgb,
@@ -50,7 +50,6 @@ LAYOUTS = ("grid", *PLANES, "mosaic", "sheet")
 MIN_SIZE = 64
 """Of a side in CSS pixels."""
 
-_MANY_ML = 1e9
 _LINE: Rgb = (0x2A, 0x2F, 0x36)
 
 
@@ -74,6 +73,8 @@ def draw(
     colors: Mapping[str, str] | None = None,
     opacities: Mapping[str, float] | None = None,
     volumes_ml: Mapping[str, float] | None = None,
+    volumes_of: str = "",
+    remarks: Mapping[str, str] | None = None,
     title: str = "",
     notes: Sequence[str] = (),
     legend: bool = True,
@@ -121,6 +122,10 @@ def draw(
         By structure, where they differ from the table's and from 1: ``"#rrggbb"``, 0 to 1.
     volumes_ml
         By structure, for the legend.
+    volumes_of
+        The mask set that they were measured in, for a legend of two sets.
+    remarks
+        By structure, what else the legend says of it, such as ``"cut off"``.
     title
         The case's id.
     notes
@@ -170,7 +175,7 @@ def draw(
     for tile in shown:
         _paint(scene, tile, canvas)
     sheet = words.Sheet(Image.fromarray(canvas), scale)
-    values = [] if picture.problem else [f"Window {low:.6g} to {high:.6g}"]
+    values = [] if picture.problem else [f"Window {words.level(low)} to {words.level(high)}"]
     # Other layouts have it in the tile.
     notes = [*notes, words.grid_note(picture.grid)] if layout == "sheet" else notes
     heading = [title, "  ·  ".join([*values, _view(options)]), *filter(None, notes)]
@@ -191,8 +196,9 @@ def draw(
         words.letters(sheet, sheet_area, picture.grid, cells[0].placement)
         words.corner_scale_bar(sheet, sheet_area, cells[0].area, cells[0].placement)
     if listed:
-        key = _key(scene) if shown else []
-        told = (heading, key, _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
+        key = _key(scene, volumes_of) if shown else []
+        entries = _entries(scene, shown, volumes_ml or {}, remarks or {})
+        told = (heading, key, entries) if legend else ([], [], [])
         words.legend(sheet, listed, *told)
     return png_bytes(np.asarray(sheet.image), 96 * scale)
 
@@ -275,7 +281,7 @@ def _paint(scene: _Scene, tile: Tile, canvas: Bits) -> None:
     part[:] = enlarge(grey, tile.placement, area, smooth=scene.options.smooth)[..., None]
     if scene.options.overlay and scene.style.shown:
         column, row = tile.placement.voxels(area, columns, rows)
-        _paint_structures(scene, tile, Spot(part, row, column))
+        _paint_structures(scene, tile, Spot(part, row, column, tile.placement.lattice(area)))
     x, y = inner[0] - area[0], inner[1] - area[1]
     canvas[inner[1] : inner[3], inner[0] : inner[2]] = part[
         y : y + inner[3] - inner[1], x : x + inner[2] - inner[0]
@@ -295,9 +301,9 @@ def _paint_structures(scene: _Scene, tile: Tile, spot: Spot) -> None:
         if style.paint != "outline":
             paint_fills(spot, ids, masks.sets, style)
         if style.paint != "fill":
-            paint_outlines(spot, ids, masks.sets, style)
+            paint_outlines(spot, ids, masks.sets, style, look="plain" if other is None else "dashed")
     if other is not None and theirs is not None:
-        paint_outlines(spot, theirs, other.sets, style, cased=True)
+        paint_outlines(spot, theirs, other.sets, style, look="cased")
 
 
 def _ids(masks: Masks | None, tile: Tile) -> NDArray[Any] | None:
@@ -334,9 +340,11 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
     sheet.line((left, bottom // 2), (right, bottom // 2), _LINE)
 
 
-def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
+def _entries(
+    scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float], remarks: Mapping[str, str]
+) -> list[words.Entry]:
     """Return a line for each shown structure."""
-    if not scene.options.overlay and scene.space is None:
+    if not scene.options.overlay:
         return []
     seen: set[str] = set()
     for masks in (scene.masks, scene.other):
@@ -347,38 +355,38 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
                 seen.update(name for i in there.tolist() for name in masks.sets[i])
     found = []
     for name in scene.style.shown:
-        known, volume = structure(name), volumes_ml.get(name)
+        known = structure(name)
         found.append(
             words.Entry(
                 None if scene.differs and scene.space is None else scene.style.colors[name],
                 known.label,
                 known.side[:1].upper(),
-                _millilitres(volume) if volume is not None and isfinite(volume) else "",
+                words.volume(volumes_ml.get(name)),
                 name in seen,
+                remark=remarks.get(name, ""),
             )
         )
     return found
 
 
-def _millilitres(volume: float) -> str:
-    return f"{volume:,.1f} ml" if volume < _MANY_ML else f"{volume:.3g} ml"
-
-
-def _key(scene: _Scene) -> list[words.Entry]:
-    """Return what tells two mask sets apart."""
+def _key(scene: _Scene, volumes_of: str) -> list[words.Entry]:
+    """Return what tells two mask sets apart, and whose the volumes are."""
     if scene.other is None or not scene.options.overlay:
         return []
     ours, theirs = scene.names
+    whose = [words.Entry(None, f"Volumes: {volumes_of}")] if volumes_of else []
     if scene.differs:
         return [
             words.Entry(AGREED, "in both"),
-            words.Entry(ONLY_SHOWN, f"only {ours}"),
-            words.Entry(ONLY_OTHER, f"only {theirs}"),
+            words.Entry(ONLY_OUTLINED, f"only {theirs}"),
+            words.Entry(ONLY_FILLED, f"only {ours}"),
             words.Entry(BOTH_KINDS, "different structures"),
+            *whose,
         ]
-    how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]
-    line = "Outline" if scene.style.paint == "fill" else "Dark outline"
+    how = {"fill": "Fill", "outline": "Dashed outline", "both": "Fill and dashed outline"}[scene.style.paint]
+    is_line = scene.style.paint == "outline"
     return [
-        words.Entry(words.FAINT, f"{how}: {ours}", hollow=scene.style.paint == "outline"),
-        words.Entry(words.FAINT, f"{line}: {theirs}", hollow=True),
+        words.Entry(words.FAINT, f"{how}: {ours}", hollow=is_line, dashed=is_line),
+        words.Entry(words.FAINT, f"Outline: {theirs}", hollow=True),
+        *whose,
     ]

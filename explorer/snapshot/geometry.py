@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.grid import Grid
+from explorer.snapshot.dashes import Lattice
 from explorer.views.slices import PLANES, axis_letters
 
 Area = tuple[int, int, int, int]
@@ -73,6 +74,11 @@ class Placement:
         left, right = _span(self.origin_x, self.step_x, columns)
         top, bottom = _span(self.origin_y, self.step_y, rows)
         return left, top, right, bottom
+
+    def lattice(self, area: Area) -> Lattice:
+        """Return where the corners of voxels lie, seen from the corner of an area."""
+        x, y = self.pixel(-0.5, -0.5)
+        return Lattice(x, y, self.step_x, self.step_y).moved(area[0], area[1])
 
     def voxels(self, area: Area, columns: int, rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the column of each x and the row of each y of an area."""

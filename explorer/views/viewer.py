@@ -195,6 +195,7 @@ class Viewer(View):
             self._picture,
             self.selection,
             rows=self.labels.get("structures", ()),
+            others=self.other.get("structures", ()),
             title=str(self.scene["case"]),
             **{"options": Options.of(self.options), **asked},
         )

@@ -108,6 +108,27 @@ def test_hiding_and_showing_again_costs_no_request(opened: Opened):
     assert len(bridge.stub.sent_of("surface")) == before
 
 
+def test_structures_off_are_off_in_3d_too_and_the_list_says_so(opened: Opened):
+    bridge = opened("liver", "stomach")
+    settle(bridge, 2)
+    before = len(bridge.stub.sent_of("surface"))
+    liver = seen(bridge, "liver")[0]
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("s")
+    settle(bridge, 0)
+    assert seen(bridge, "liver")[0] < liver / 50
+    foot = bridge.page.locator(".xp-panel-foot")
+    assert foot.inner_text() == "Structures are off (S turns them on)"
+    eye = "getComputedStyle(document.querySelector('[data-structure=liver] .xp-eye')).color"
+    dim = bridge.page.evaluate(eye)
+    bridge.page.keyboard.press("s")
+    settle(bridge, 2)
+    assert seen(bridge, "liver")[0] == pytest.approx(liver, rel=0.02)
+    assert foot.inner_text().startswith("2 of ")
+    assert bridge.page.evaluate(eye) != dim
+    assert len(bridge.stub.sent_of("surface")) == before
+
+
 @pytest.mark.parametrize("orientation", ["RAS", "LIP", "PSR"])
 def test_a_click_on_a_surface_goes_there(opened: Opened, orientation: str):
     bridge = opened("liver", orientation=orientation)

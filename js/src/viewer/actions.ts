@@ -274,8 +274,10 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     keepWindow: () => save("window", view.window),
     masks(shown, compared) {
+      const before = model.get("mask_set");
       model.set("mask_set", shown);
-      save("compare", compared === shown ? "" : compared);
+      // The compared set is chosen to be shown: the two change places.
+      save("compare", compared === shown ? before : compared);
     },
 
     show: (names) => save("structures", names),

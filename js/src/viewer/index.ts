@@ -117,6 +117,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const [colors, opacities] = [ownColors(model.get("colors")), ownOpacities(model.get("opacities"))];
     view.look = makeLook(view, model.get("structures"), colors, opacities);
     side.setShown(view.look.shown, !model.get("structures"));
+    side.setOverlay(view.options.overlay);
     redraw();
   };
   const onStyle = (): void => {
