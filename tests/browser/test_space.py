@@ -131,6 +131,26 @@ def test_a_click_on_a_surface_goes_there(opened: Opened, orientation: str):
     assert "liver" in picture.sets[picture.ids[i, j, k]]
 
 
+def test_a_finger_picks_a_surface_and_two_do_not(opened: Opened):
+    bridge = opened("liver")
+    settle(bridge, 1)
+    _, x, y = seen(bridge, "liver")
+    session = bridge.page.context.new_cdp_session(bridge.page)
+
+    def tap(*fingers: float) -> None:
+        for count in range(1, len(fingers) + 1):
+            points = [{"id": i, "x": x + dx, "y": y} for i, dx in enumerate(fingers[:count])]
+            session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        bridge.page.wait_for_timeout(200)
+        bridge.settle()
+
+    tap(-5, 5)
+    assert bridge.view.selection.point is None
+    tap(0)
+    assert bridge.view.selection.point is not None
+
+
 def test_the_structure_under_the_mouse_is_marked_in_the_list(opened: Opened):
     bridge = opened("liver", "kidney_left")
     settle(bridge, 2)

@@ -41,7 +41,7 @@ export function bindSpace(canvas: HTMLCanvasElement, on: Turned): void {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
-    if (!down.size) travelled = 0;
+    travelled = down.size ? Infinity : 0; // two fingers click at nothing
     down.set(event.pointerId, { x: event.clientX, y: event.clientY });
     drag = event.button === 2 || event.button === 1 || event.shiftKey ? "pan" : "turn";
   });
