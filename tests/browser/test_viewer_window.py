@@ -86,3 +86,25 @@ def test_values_are_seen_however_small_they_are(stub: Callable[..., Stub], unit:
     assert colour(widget, "axial", *place) == pytest.approx([127.5] * 3, abs=1)
     white = widget.page.locator("[aria-label='Window: shown as white']")
     assert float(white.input_value()) == pytest.approx(100 * unit)
+
+
+@pytest.mark.parametrize("width", [848, 1200, 2500])
+@pytest.mark.parametrize(
+    ("window", "seen"),
+    [
+        ([15.8312, 1484.2], ["15.83", "1484"]),
+        ([-0.0002338, 0.0002], ["-2.34e-4", "2e-4"]),
+        ([-64745.4, 123456.0], ["-64745", "123456"]),
+        ([-3.0e-11, 1.25e7], ["-3e-11", "1.25e7"]),
+    ],
+)
+def test_its_ends_are_seen_whole(stub: Callable[..., Stub], width: int, window: list[float], seen: list[str]):
+    widget = shown(stub, size=(width, 700))
+    widget.set("window", window)
+    quiet(widget)
+    # Chromium rounds the two widths on their own.
+    fields = "[...document.querySelectorAll('.xp-number')].map((e) => [e.value, e.scrollWidth <= e.clientWidth + 1])"
+    assert widget.page.evaluate(fields) == [[seen[0], True], [seen[1], True]]
+    black = widget.page.locator("[aria-label='Window: shown as black']")
+    black.fill("-1234.5678")
+    assert widget.page.evaluate(fields)[0] == ["-1234.5678", True]
