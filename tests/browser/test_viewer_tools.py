@@ -385,6 +385,19 @@ def test_a_copied_sheet_begins_with_the_slice_that_is_seen_first(stub: Callable[
     assert seen == [0, 1]
 
 
+def test_help_tells_the_keys_of_3d_and_of_the_list_too(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("?")
+    told = widget.page.eval_on_selector_all(
+        ".xp-help section",
+        "(all) => Object.fromEntries(all.map((e) => [e.querySelector('h3').textContent,"
+        " [...e.querySelectorAll('dt')].map((t) => t.textContent).join(' ')]))",
+    )
+    assert {"arrows", "+", "-", "Home", "wheel,", "click", "drag"} <= set(told["3D"].split())
+    assert {"↑", "↓", "←", "→", "Home", "End", "Space", "Enter"} <= set(told["List of structures"].split())
+
+
 def test_help_closes_by_escape_and_by_a_click_elsewhere(stub: Callable[..., Stub]):
     widget = shown(stub)
     card = widget.page.get_by_role("dialog", name="Keys and mouse")
