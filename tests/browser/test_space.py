@@ -182,6 +182,26 @@ def test_keys_turn_zoom_and_reset_and_leave_the_point_alone(opened: Opened):
     assert bridge.view.selection.point is None
 
 
+def test_keys_of_the_planes_turn_it_where_it_is_alone(opened: Opened):
+    bridge = opened("liver", layout="grid")
+    settle(bridge, 1)
+    letters = "[...document.querySelectorAll('.xp-face')].filter((f) => f.style.visibility === 'visible').map((f) => f.textContent)"
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("6")
+    bridge.page.keyboard.press("Shift+ArrowLeft")
+    bridge.page.wait_for_timeout(200)
+    bridge.settle()
+    assert "L" in bridge.page.evaluate(letters)
+    assert bridge.view.selection.point is None
+    bridge.page.keyboard.press("Home")
+    bridge.page.keyboard.press("1")
+    bridge.page.keyboard.press("Shift+ArrowUp")
+    bridge.page.wait_for_timeout(200)
+    bridge.settle()
+    assert "A" in bridge.page.evaluate(letters)
+    assert bridge.view.selection.point is not None
+
+
 def test_the_cube_and_the_menu_turn_to_the_six_sides(opened: Opened):
     bridge = opened("liver", "kidney_left")
     settle(bridge, 2)

@@ -71,6 +71,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const planes = stage(view, cuts, drawn, space);
   const help = helpCard(() => planes.el);
   planes.el.append(told.card, help.el);
+  // Where 3D is alone, the keys of the planes are its own.
+  planes.el.addEventListener("keydown", (event) => {
+    if (event.target === planes.el && model.get("layout_name") === "3d") space.press(event);
+  });
 
   const draw = (): void => {
     stale = false;
