@@ -59,7 +59,7 @@ def test_a_window_on_a_structure_keeps_that_structures_name(stub: Callable[..., 
     assert widget.get("window") == [20, 70]
 
 
-def test_in_another_case_such_a_window_is_a_window_like_any_other(stub: Callable[..., Stub]):
+def test_such_a_window_stays_with_its_case(stub: Callable[..., Stub]):
     widget = shown(stub)
     go(widget, (8, 8, 9))
     choose(widget, "On left thing", 10, 60)
@@ -67,9 +67,15 @@ def test_in_another_case_such_a_window_is_a_window_like_any_other(stub: Callable
     scene = widget.get("scene")
     widget.set("scene", {**scene, "window": [0.0, 99.0]})  # the exact window of the same case
     assert names(widget)[0] == "On left thing"
+    widget.set("window", None)  # as the kernel does at another case
     widget.set("scene", {**scene, "key": "c2#1", "case": "c2"})
-    assert names(widget)[0] == "Custom"
+    assert names(widget)[0] == "1–99 %"
+    assert widget.get("window") is None
+    widget.set("scene", scene)
+    assert names(widget)[0] == "On left thing"
     assert widget.get("window") == [10, 60]
+    widget.set("window", None)  # by a script
+    assert names(widget)[0] == "1–99 %"
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-11])
