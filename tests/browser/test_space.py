@@ -219,6 +219,25 @@ def test_the_cube_and_the_menu_turn_to_the_six_sides(opened: Opened):
     assert bridge.page.locator(".xp-face-S").is_visible()
 
 
+@pytest.mark.parametrize("height", [700, 340])
+def test_all_of_its_menu_is_seen_in_a_low_tile_too(opened: Opened, height: int):
+    bridge = opened("liver", layout="grid")
+    settle(bridge, 1)
+    bridge.page.evaluate(
+        "(px) => Object.assign(document.getElementById('root').style, { height: `${px}px`, minHeight: 0 })",
+        height,
+    )
+    more = bridge.page.get_by_role("button", name="More")
+    more.click()
+    hidden = """() => [...document.querySelectorAll('.xp-3d-item')].filter((e) => {
+      const b = e.getBoundingClientRect();
+      return [[b.x + 2, b.y + 2], [b.right - 2, b.bottom - 2]].some(([x, y]) => document.elementFromPoint(x, y) !== e);
+    }).map((e) => e.textContent)"""
+    assert bridge.page.evaluate(hidden) == []
+    more.click()
+    assert bridge.page.locator(".xp-3d-menu").is_hidden()
+
+
 def test_surfaces_can_be_saved(opened: Opened):
     bridge = opened("liver")
     settle(bridge, 1)

@@ -266,6 +266,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   const open = (yes: boolean): void => {
     menu.hidden = !yes;
     more.setAttribute("aria-expanded", String(yes));
+    // Over the neighbours, and beside its button, where the tile is too low for it.
+    const over = menu.offsetTop + menu.offsetHeight + 6 - el.clientHeight;
+    menu.style.translate = yes && over > 0 ? `-${more.parentElement!.offsetWidth}px -${over}px` : "";
   };
   const item = (text: string, title_: string, act: () => void): HTMLElement => {
     const button = h("button", { class: "xp-3d-item", title: title_ }, text);
