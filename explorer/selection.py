@@ -6,7 +6,8 @@ list that is changed in place changes in silence.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,14 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MAX_STRUCTURES = 1_000
 _MAX_NAME = 200
 _MAX_FILTERS = 200
+
+
+class _Window(traitlets.Tuple):
+    """Intensities that are of the case that is open when they are set."""
+
+    def set(self, obj: Any, value: Any) -> None:  # noqa: ANN401 - as of traitlets
+        obj._window_of = obj.case
+        super().set(obj, value)
 
 
 class Selection(traitlets.HasTraits):
@@ -63,7 +72,8 @@ class Selection(traitlets.HasTraits):
     layout
         One of `LAYOUTS`.
     window
-        Intensities shown as black and white, or None for the 1st and 99th percentile.
+        Intensities shown as black and white, or None for the 1st and 99th percentile. It is of the open
+        case: another case begins with None, unless a window is set in the same update.
     version
         Counts changes of the cohort.
     token
@@ -82,7 +92,7 @@ class Selection(traitlets.HasTraits):
     filters = traitlets.Tuple()
     query = traitlets.Unicode("")
     layout = traitlets.Enum(LAYOUTS, default_value="grid")
-    window: tuple[float, float] | None = traitlets.Tuple(  # type: ignore[assignment]
+    window: tuple[float, float] | None = _Window(  # type: ignore[assignment]
         *[traitlets.Float()] * 2, default_value=None, allow_none=True
     )
     version = traitlets.Int(0)
@@ -93,6 +103,8 @@ class Selection(traitlets.HasTraits):
         self._mask_sets = None if mask_sets is None else tuple(mask_sets)
         self._everything = cohort
         self._cohorts: dict[tuple[object, ...], Cohort] = {}
+        self._window_of = ""
+        self.observe(self._leave_window, names=["case"])
         self.observe(self._bump, names=["filters", "query"])
 
     @traitlets.validate("colors", "opacities")
@@ -102,6 +114,21 @@ class Selection(traitlets.HasTraits):
             return (read_colors if name == "colors" else read_opacities)(proposal["value"])
         except QueryError as error:
             raise traitlets.TraitError(str(error)) from error
+
+    @contextmanager
+    def hold_trait_notifications(self) -> Iterator[None]:
+        """Make one update of what changes in it; a window is of the case that is open at its end."""
+        before, self._window_of = self._window_of, ""
+        with super().hold_trait_notifications():
+            try:
+                yield
+            finally:
+                self._window_of = self.case if self._window_of else before
+
+    def _leave_window(self, change: Mapping[str, Any]) -> None:
+        if change["old"] and self._window_of != self.case:
+            self.window = None
+        self._window_of = self.case
 
     @property
     def everything(self) -> Cohort:
@@ -156,8 +183,20 @@ class Selection(traitlets.HasTraits):
             self.filters = ()
             self.query = ""
 
-    def open(self, case: str, structure: str | None = None) -> None:
+    def open(
+        self, case: str, structure: str | None = None, *, window: tuple[float, float] | None = None
+    ) -> None:
         """Open a case, at the middle of a structure where one is given.
+
+        Parameters
+        ----------
+        case
+            Its id.
+        structure
+            Where the crosshair goes, and what is shown, too.
+        window
+            Intensities shown as black and white, by default the case's own 1st and 99th percentile.
+            A common one suits CT; the values of MR have no common scale.
 
         Raises
         ------
@@ -175,6 +214,8 @@ class Selection(traitlets.HasTraits):
             if point is not None or case != self.case:
                 self.point = point
             self.structures = structures
+            if window is not None:
+                self.window = window
             self.case = case
 
     def step(self, by: int) -> None:

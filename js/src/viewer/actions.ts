@@ -1,23 +1,21 @@
 // What the keys, the pointer, the bar, the list and 3D can do.
 import type { AnyModel } from "@anywidget/types";
 import { isOutdated, type Kernel } from "../shared/kernel";
-import type { BarActions, Preset } from "./bar";
+import type { BarActions } from "./bar";
 import { copyPicture, seen } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
 import type { Commands } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
-import { hasFills, hasSheet, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { hasFills, hasSheet, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
-import { ownColors, ownOpacities, setWindow, type View } from "./state";
+import { ownColors, ownOpacities, type View } from "./state";
 import { sliceOf, whereabouts, type MaskLayer } from "./where";
+import { windowing, type Windowing } from "./windowing";
 
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
 const PAN_PIXELS = 40;
-/** Presets that are kept from case to case, and mean each one's own values. */
-const KEPT: ReadonlySet<Preset> = new Set(["2-98", "0.5-99.5", "full"]);
-
 /** Layouts of more than one view. */
 const SEVERAL: ReadonlySet<Layout> = new Set(["grid", "mosaic"]);
 
@@ -50,18 +48,10 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   addPoint(plane: Plane, voxel: Vec3): void;
   /** Choose the plane of the mosaic. */
   sheet(plane: Plane): void;
-  dragWindow(low: number, high: number): void;
-  keepWindow(): void;
   help(): void;
-  /** The preset that the window came from, and the structure that the next one may mean. */
-  readonly windowed: Preset;
+  /** The window that is shown, and the structure that the next one may be on. */
+  readonly shade: Windowing;
   readonly target: string;
-  /** The structure that the window is on, or "". */
-  readonly windowedOn: string;
-  /** The window came from elsewhere. */
-  forgetPreset(): void;
-  /** Apply the chosen preset to the case that is seen, and ask for it where the kernel has that open. */
-  renewPreset(isOpen: boolean): void;
   /** The point that was told to the kernel last. */
   readonly sent: Vec3 | null;
   /** Whether the crosshair was moved since. */
@@ -76,15 +66,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   let saving = 0;
   let sent: Vec3 | null = null;
   let moved = false;
-  let windowed: Preset = "1-99";
-  /** For a window on a structure: whose, and of which case. */
-  let on = { case: "", structure: "" };
   let gone = "";
   /** What was left for a single view. */
   let several: Layout = "grid";
-  /** What presets mean for the cases that were seen, and the one that is asked for. */
-  const windows = new Map<string, [number, number]>();
-  let wanted = "";
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -137,39 +121,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     view.labels?.structures.some((row) => row.name === gone && isPresent(row))
       ? gone
       : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
-  const files = (scene: Scene): string => scene.content || scene.key;
-  const windowKey = (scene: Scene, name: Preset, structure = ""): string => `${files(scene)} ${name} ${structure}`;
-  const take = (name: Preset, low: number, high: number, structure = ""): void => {
-    save("window", [low, high]);
-    windowed = name;
-    on = { case: view.scene ? files(view.scene) : "", structure };
-    redraw();
-  };
-  const preset = (name: Preset): void => {
-    wanted = "";
-    const { scene } = view;
-    if (!scene || name === "custom") return;
-    if (name === "1-99") {
-      windowed = name;
-      save("window", null);
-      setWindow(view, ...scene.window);
-      redraw();
-      return;
-    }
-    const structure = name === "structure" ? target() : "";
-    const key = windowKey(scene, name, structure);
-    wanted = key;
-    kernel.ask("window", { scene: scene.key, preset: name, ...(structure && { structure, layer: layerOf(structure) }) }).then(({ content: { low, high } }) => {
-      if (typeof low !== "number" || typeof high !== "number") throw new Error("The kernel knows no such window.");
-      if (KEPT.has(name)) windows.set(key, [low, high]);
-      if (view.scene?.key === scene.key && wanted === key) take(name, low, high, structure);
-    }).catch((error: Error) => {
-      if (view.scene?.key === scene.key) fail(error);
-    }).finally(() => {
-      if (wanted === key) wanted = "";
-      redraw();
-    });
-  };
+  const shade = windowing({ model, kernel, view, target, layerOf, redraw, failed: fail });
   const go: PanelActions["go"] = (name, goal) => {
     const { scene, active } = view;
     const layer = layerOf(name);
@@ -260,19 +212,11 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     reset() {
       stage.resetZoom();
-      preset("1-99");
+      shade.choose("1-99");
     },
-    window(low, high) {
-      save("window", [low, high]);
-    },
-    preset,
-    dragWindow(low, high) {
-      windowed = "custom";
-      wanted = "";
-      setWindow(view, low, high);
-      redraw();
-    },
-    keepWindow: () => save("window", view.window),
+    window: shade.type,
+    preset: shade.choose,
+    shade,
     masks(shown, compared) {
       const before = model.get("mask_set");
       model.set("mask_set", shown);
@@ -339,30 +283,8 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       if (!close()) measures.cancel();
       redraw();
     },
-    get windowed() {
-      return windowed;
-    },
     get target() {
       return target();
-    },
-    get windowedOn() {
-      return windowed === "structure" ? on.structure : "";
-    },
-    forgetPreset() {
-      windowed = "custom";
-      wanted = "";
-    },
-    renewPreset(isOpen) {
-      const { scene } = view;
-      const name = windowed;
-      // The structure may lie elsewhere, or be bright, in another case.
-      if (scene && name === "structure" && on.case !== files(scene)) windowed = "custom";
-      if (!scene || !KEPT.has(name)) return;
-      const key = windowKey(scene, name);
-      const known = windows.get(key);
-      if (known) return take(name, ...known);
-      if (model.get("window")) save("window", null); // that of the case before
-      if (isOpen && wanted !== key) preset(name);
     },
     get sent() {
       return sent;

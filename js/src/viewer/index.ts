@@ -71,6 +71,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const planes = stage(view, cuts, drawn, space);
   const help = helpCard(() => planes.el);
   planes.el.append(told.card, help.el);
+  // Where 3D is alone, the keys of the planes are its own.
+  planes.el.addEventListener("keydown", (event) => {
+    if (event.target === planes.el && model.get("layout_name") === "3d") space.press(event);
+  });
 
   const draw = (): void => {
     stale = false;
@@ -78,9 +82,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     planes.draw();
     controls.update({
       window: view.scene && view.window,
-      preset: act.windowed,
+      preset: act.shade.name,
       structure: act.target,
-      windowedOn: act.windowedOn,
+      windowedOn: act.shade.on,
       layout: model.get("layout_name"),
       options: view.options,
       tool: drawn.tool,
@@ -127,13 +131,13 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const open = (scene: Scene | null): void => {
     const before = view.scene;
     view.scene = scene;
-    act.renewPreset(!cases.isAhead());
+    act.shade.renew(cases.isAhead());
     // The same case: its window is known by now.
-    if (scene && scene.key === before?.key) return onWindow();
+    if (scene && scene.key === before?.key) return showWindow();
     under = null;
     cuts.open(scene);
     planes.open(before);
-    onWindow();
+    showWindow();
     act.forgetPoint();
     place();
     onLabels();
@@ -177,12 +181,15 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     if (point && act.sent && point.every((x, i) => Math.abs(x - act.sent![i]!) < 1e-6)) return;
     place();
   };
-  const onWindow = (): void => {
+  const showWindow = (): void => {
     if (!view.scene) return;
-    const own = model.get("window");
-    if (own && !own.every((x, i) => x === view.window[i])) act.forgetPreset();
-    setWindow(view, ...(own ?? view.scene.window));
+    setWindow(view, ...(model.get("window") ?? view.scene.window));
     redraw();
+  };
+  const onWindow = (): void => {
+    if (cases.isAhead()) return; // that of a case before
+    act.shade.took();
+    showWindow();
   };
   const onOptions = (): void => {
     view.options = readOptions(model.get("options"));
@@ -211,6 +218,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const cases = visits({
     model, kernel, slices: cuts, failed: fail,
     current: () => view.scene?.case ?? "",
+    window: (scene) => act.shade.of(scene),
     enter(page) {
       open(page.scene);
       side.setFacts(page.facts);
@@ -241,8 +249,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     sliceTo: act.sliceTo,
     maximise: act.maximise,
     window: () => view.window,
-    setWindow: act.dragWindow,
-    keepWindow: act.keepWindow,
+    setWindow: act.shade.drag,
+    keepWindow: act.shade.keep,
     redraw,
     hover,
     measuring: () => drawn.tool !== null,

@@ -8,12 +8,12 @@ import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
 import { PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import { partsOf, placeOf } from "./parts";
+import { hasWebGL, load } from "./program";
 import { saveSurfaces, type Format } from "./saving";
 import { shot, type Shot } from "./shot";
 import { spaceMenu } from "./spacemenu";
 import { put } from "./tile";
 import { bindSpace } from "./turning";
-import { inflate } from "./unpack";
 
 export interface SpaceFrame {
   scene: Scene;
@@ -43,6 +43,8 @@ export interface SpaceTile {
   reset(): void;
   /** The picture as it is seen, or null where none is. */
   shot(): Shot | null;
+  /** Turn, zoom or reset by a key that was pressed elsewhere. */
+  press(event: KeyboardEvent): void;
   dispose(): void;
 }
 
@@ -62,25 +64,6 @@ const NO_WEBGL =
   "No 3D picture: this browser offers no WebGL 2. Slices, structures, measuring and the export of surfaces work without it. " +
   "To see surfaces here, turn on graphics acceleration in the browser's settings, or use another browser.";
 const LOST = "The graphics driver has stopped the 3D picture. All else works on.";
-
-type Program = typeof import("../space/index");
-
-async function load(kernel: Kernel): Promise<Program> {
-  const { buffers } = await kernel.ask("module", { name: "space" });
-  const text = (await inflate(buffers[0]!)) as BlobPart;
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  try {
-    return (await import(url)) as Program;
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-
-const hasWebGL = (): boolean => {
-  const context = document.createElement("canvas").getContext("webgl2");
-  context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return context !== null;
-};
 
 export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   let canvas = h("canvas", { class: "xp-canvas xp-canvas-3d", tabindex: 0, role: "img", "aria-label": "3D" });
@@ -290,8 +273,9 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     refresh();
   });
 
+  let press: SpaceTile["press"];
   const listen = (): void => {
-    bindSpace(canvas, {
+    press = bindSpace(canvas, {
       space: () => space,
       changed: () => touch(() => undefined),
       reset,
@@ -366,6 +350,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       if (isEmpty && partsOf(last).length) return null; // all of them are on their way
       return shot(canvas, turned, title.textContent ?? "");
     },
+    press: (event) => press(event),
     dispose() {
       closed = true;
       cancelAnimationFrame(frame);

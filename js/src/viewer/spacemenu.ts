@@ -20,6 +20,9 @@ export function spaceMenu(tile: HTMLElement, on: SpaceMenuActions): { more: HTML
   const open = (yes: boolean): void => {
     menu.hidden = !yes;
     more.setAttribute("aria-expanded", String(yes));
+    // Over the neighbours, and beside its button, where the tile is too low for it.
+    const over = menu.offsetTop + menu.offsetHeight + 6 - tile.clientHeight;
+    menu.style.translate = yes && over > 0 ? `-${more.parentElement!.offsetWidth}px -${over}px` : "";
   };
   const item = (text: string, title: string, act: () => void): HTMLElement => {
     const button = h("button", { class: "xp-3d-item", title }, text);
