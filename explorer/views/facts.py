@@ -33,10 +33,10 @@ def case_facts(
     given = row.get("times_given_in")
     facts = []
     if picture is not None:
-        grid = picture.grid
+        grid = picture.as_stored
         size = " × ".join(str(n) for n in grid.shape)
         spacing = " × ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
-        facts += [["Size", size, "x y z"], ["Spacing", spacing, "mm"]]
+        facts += [["Size", size, "i j k"], ["Spacing", spacing, "mm"]]
         if grid.oblique:
             facts.append(["Tilt", f"{grid.tilt_degrees:.1f}°", "closest axes shown"])
         if not grid.orthogonal:

@@ -30,6 +30,7 @@ def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:
         "shape": list(picture.grid.shape),
         "spacing": list(picture.grid.spacing_mm),
         "affine": picture.grid.affine[:3].ravel().tolist(),
+        "stored": [list(turn) for turn in picture.as_stored.turns],
         "letters": [list(pair) for pair in axis_letters(picture.grid)],
         "dtype": picture.dtype,
         "scale": picture.scale,

@@ -176,8 +176,9 @@ def test_a_value_that_was_rounded_on_its_way_is_asked_for_once_the_hand_rests(sh
     shown.page.mouse.move(x - 30, y)
     shown.page.mouse.move(x, y)
     shown.settle()
-    told = [int(n) for n in said(shown).split("voxel ")[1].split(" · ")[0].split()]
-    assert shown.stub.sent_of("value")[-1]["voxel"] == told
+    i, j, k = (int(n) for n in said(shown).split("voxel ")[1].split(" · ")[0].split())
+    assert shown.stub.sent_of("value")[-1]["voxel"] == [SHAPE[0] - 1 - i, j, k]  # the file runs to the left
+    assert value() == f"{far()[i, j, k]:.7g}"
     assert len(shown.stub.sent_of("value")) == 3  # at first, there, and not of what it went over
     assert value() in shown.page.inner_text(".xp-card")
     assert not value().startswith("≈")

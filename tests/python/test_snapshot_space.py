@@ -80,7 +80,7 @@ def test_it_is_neither_blurred_for_a_pixel_nor_ever_out_of_shape(viewer, scale: 
 def test_the_legend_has_the_colours_of_the_surfaces_whatever_the_slices_show(viewer):  # noqa: F811
     pixels = noise(WIDTH // 2, HEIGHT // 2)
     view = viewer(other={"liver": box((2, 9), (2, 9), (2, 9))})
-    for options, layout in (({"overlay": False}, "3d"), ({"difference": True}, "grid")):
+    for options, layout in (({"paint": "outline"}, "3d"), ({"difference": True}, "grid")):
         image = drawn(view, layout, pixels, options={**BARE, **options})
         assert of(image[:, WIDTH:], LIVER).any(), options
 

@@ -28,6 +28,10 @@ export function toVoxel(scene: Scene, world: Vec3): Vec3 {
   ];
 }
 
+/** The indices that the file has for a voxel, as nibabel, ITK and the tables count. */
+export const toStored = (scene: Scene, voxel: Vec3): Vec3 =>
+  scene.stored.map(([axis, sign]) => (sign < 0 ? scene.shape[axis]! - 1 - voxel[axis]! : voxel[axis]!)) as Vec3;
+
 /** Millimetres with one digit, and no minus before zero. */
 export const millimetres = (x: number): string => (Math.abs(x) < 0.05 ? 0 : x).toFixed(1);
 

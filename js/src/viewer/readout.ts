@@ -1,7 +1,7 @@
 // What is under the cursor: a card beside it, a line under the picture, and words for a screen reader.
 import { h } from "../shared/dom";
 import type { Ids, Look, Rgb, Values } from "./composite";
-import { AXES, millimetres, toWorld } from "./geometry";
+import { AXES, millimetres, toStored, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Layer } from "./intake";
 import type { Slices } from "./slices";
@@ -74,7 +74,7 @@ export function inWords(view: View, found: Found, plane: Plane, compare: string,
     scene.case,
     `${TITLES[plane]} ${found.voxel[AXES[plane][2]]! + 1} of ${scene.shape[AXES[plane][2]]}`,
     `x ${x}  y ${y}  z ${z} mm`,
-    `voxel ${found.voxel.join(" ")}`,
+    `voxel ${toStored(scene, found.voxel).join(" ")}`,
     ...(found.value ? [`value ${found.value}`] : []),
     ...names(found.rows),
     ...others,
@@ -115,7 +115,7 @@ export function readout(rested: () => void): Readout {
       ...chips(view, found.rows, ""),
       ...(view.other ? chips(view, found.otherRows, `${compare}: `) : []),
       h("div", {}, `x ${x}  y ${y}  z ${z} mm`),
-      h("div", {}, `voxel ${found.voxel.join(" ")}`),
+      h("div", {}, `voxel ${toStored(view.scene!, found.voxel).join(" ")}`),
       h("div", {}, found.value ? `value ${found.value}` : ""),
     ];
     card.replaceChildren(...lines);
