@@ -32,6 +32,7 @@ def scene_state(key: str, case: str, picture: Picture) -> dict[str, Any]:
         "affine": picture.grid.affine[:3].ravel().tolist(),
         "stored": [list(turn) for turn in picture.as_stored.turns],
         "letters": [list(pair) for pair in axis_letters(picture.grid)],
+        "image": not picture.problem,
         "dtype": picture.dtype,
         "scale": picture.scale,
         "offset": picture.offset,

@@ -97,6 +97,7 @@ def open_volume(
         "spacing": list(spacing),
         "affine": list(affine or [sx, 0, 0, 0, 0, sy, 0, 0, 0, 0, sz, 0]),
         "stored": [[0, 1], [1, 1], [2, 1]],
+        "image": True,
         "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
         "dtype": "u1",
         "scale": 1.0,

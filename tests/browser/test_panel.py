@@ -33,6 +33,7 @@ SCENE = {
     "spacing": [1, 2, 3],
     "affine": [1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0],
     "stored": [[0, 1], [1, 1], [2, 1]],
+    "image": True,
     "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
     "dtype": "u1",
     "scale": 1,
@@ -420,6 +421,11 @@ def test_the_card_by_keyboard_alone(body: Callable[..., Stub]):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.locator(".xp-picker")).to_be_visible()
+    assert page.evaluate("() => document.activeElement.className") == "xp-wheel"
+    stops = page.locator(".xp-picker :is(button, input):visible").count()
+    for _ in range(stops):  # round, and not out of it
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.closest('.xp-picker') !== null")
     assert page.evaluate("() => document.activeElement.className") == "xp-wheel"
     page.keyboard.press("Escape")
     assert focused(page) == ["liver", "style"]

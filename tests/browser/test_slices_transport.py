@@ -53,6 +53,7 @@ def scene(key: str, content: str, shape: list[int] = SHAPE) -> dict[str, Any]:
         "spacing": [1, 1, 2],
         "affine": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0],
         "stored": [[0, 1], [1, 1], [2, 1]],
+        "image": True,
         "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
         "dtype": "u2",
         "scale": 1,

@@ -4,11 +4,12 @@ import { isOutdated, type Kernel } from "../shared/kernel";
 import type { BarActions } from "./bar";
 import { copyPicture, seen } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
-import type { Commands } from "./keys";
+import type { Commands, Toggle } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
 import { hasFills, hasSheet, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
+import { TITLES } from "./tile";
 import { ownColors, ownOpacities, type View } from "./state";
 import { sliceOf, whereabouts, type MaskLayer } from "./where";
 import { windowing, type Windowing } from "./windowing";
@@ -16,6 +17,18 @@ import { windowing, type Windowing } from "./windowing";
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
 const PAN_PIXELS = 40;
+const TOGGLE_WORDS: Record<Toggle, readonly [on: string, off: string]> = {
+  overlay: ["Structures shown", "Structures off"],
+  radiological: ["Radiological", "Neurological"],
+  smooth: ["Linear interpolation", "Nearest voxel"],
+  crosshair: ["Crosshair shown", "Crosshair off"],
+  difference: ["Difference of the two sets", "Difference off"],
+};
+const LAYOUT_WORDS: Partial<Record<Layout, string>> = {
+  grid: "Three planes and 3D", mosaic: "A plane beside a mosaic of its slices", sheet: "Mosaic of slices", "3d": "3D",
+};
+const NO_TOOL = "The tool is put away";
+
 /** Layouts of more than one view. */
 const SEVERAL: ReadonlySet<Layout> = new Set(["grid", "mosaic"]);
 
@@ -34,6 +47,8 @@ export interface Parts {
   rowsHere(): readonly number[];
   /** Whose rows are hovered, by whatever view of them. */
   hovered(rows: ReadonlySet<number>): void;
+  /** Tell a screen reader what was done. */
+  announce(text: string): void;
   showHelp(): void;
   /** Close what is open over the planes; false when nothing was. */
   close(): boolean;
@@ -60,7 +75,7 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   dispose(): void;
 }
 
-export function actions({ model, kernel, view, stage, measures, redraw, say, step, rowsHere, hovered, showHelp, close }: Parts): Actions {
+export function actions({ model, kernel, view, stage, measures, redraw, say, step, rowsHere, hovered, announce, showHelp, close }: Parts): Actions {
   const locate = whereabouts(kernel);
   let telling = 0;
   let saving = 0;
@@ -144,15 +159,18 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   const addPoint = (plane: Plane, voxel: Vec3): void => {
     if (view.scene) measures.add(view.scene, plane, voxel);
     say();
+    announce("Point set");
     redraw();
   };
   const layout = (name: Layout): void => {
     const before = model.get("layout_name");
     if (SEVERAL.has(before)) several = before;
     save("layout_name", name);
+    announce(LAYOUT_WORDS[name] ?? `${TITLES[PLANES.find((plane) => plane === name) ?? view.active]} slices`);
   };
   const sheet = (plane: Plane): void => {
     view.active = plane;
+    announce(`${TITLES[plane]} slices`);
     say();
     redraw();
   };
@@ -177,7 +195,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
-      if (!rows.length) return;
+      if (!rows.length) return stage.notice("No structure is shown to go to.");
       const from = target();
       const place = rows.findIndex((row) => row.name === from);
       const next = place < 0 ? (by > 0 ? 0 : rows.length - 1) : (place + by + rows.length) % rows.length;
@@ -201,14 +219,23 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       else layout(name === "sheet" ? "mosaic" : several);
     },
     options,
-    toggle: (name) => options({ [name]: !view.options[name] }),
+    toggle(name) {
+      announce(TOGGLE_WORDS[name][view.options[name] ? 1 : 0]);
+      options({ [name]: !view.options[name] });
+    },
     cyclePaint() {
       const paints = paintsOf(isComparing());
-      options({ paint: paints[(paints.indexOf(paintOf(view.options, isComparing())) + 1) % paints.length]! });
+      const next = paints[(paints.indexOf(paintOf(view.options, isComparing())) + 1) % paints.length]!;
+      announce(`Structures: ${next === "both" ? "fill and outline" : next}`);
+      options({ paint: next });
     },
     fade(by) {
       if (!hasFills(view.options, isComparing())) stage.notice("Only outlines are drawn, and opacity is of fills: O adds them.");
-      else options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 });
+      else {
+        const opacity = Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100;
+        announce(`Opacity ${Math.round(100 * opacity)} %`);
+        options({ opacity });
+      }
     },
     reset() {
       stage.resetZoom();
@@ -243,7 +270,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
 
     zoom(by) {
-      stage.pad(view.active)?.zoomAt(view.voxel, by);
+      const pad = stage.pad(view.active);
+      pad?.zoomAt(view.voxel, by);
+      if (pad) announce(`Zoom ${Math.round(100 * pad.zoom.factor)} %`);
       redraw();
     },
     pan(right, up) {
@@ -256,6 +285,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
 
     tool(name) {
       measures.take(name);
+      announce(measures.tool ? `Measure: set the first point of the ${measures.tool}` : NO_TOOL);
       redraw();
     },
     addPoint,
@@ -280,7 +310,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     help: showHelp,
     tell: stage.notice,
     escape() {
-      if (!close()) measures.cancel();
+      if (!close() && measures.cancel()) announce(measures.tool ? "Given up" : NO_TOOL);
       redraw();
     },
     get target() {

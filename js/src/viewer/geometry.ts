@@ -124,8 +124,9 @@ export function zoomAboutVoxel(zoom: Zoom, p: Placement | null, plane: Plane, vo
 export const rightwards = (plane: Plane, radiological: boolean): 1 | -1 =>
   plane === "sagittal" || radiological ? -1 : 1;
 
-/** What an unusual grid needs said: its picture is not quite the anatomical plane. */
-export function gridNote(scene: Scene): string {
+/** What needs said of a case without an image, and of an unusual grid: its picture is not quite the anatomical plane. */
+export function sceneNote(scene: Scene): string {
   const tilted = scene.tilt >= 0.5 ? `tilted ${scene.tilt.toFixed(0)}°, closest axes shown` : "";
-  return [tilted, scene.orthogonal ? "" : "axes not at right angles"].filter(Boolean).join(" · ");
+  const without = scene.image ? "" : "no image: only masks are shown";
+  return [without, tilted, scene.orthogonal ? "" : "axes not at right angles"].filter(Boolean).join(" · ");
 }

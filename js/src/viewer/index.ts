@@ -19,11 +19,12 @@ import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Sce
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
-import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
+import { freshView, indexOf, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
 import { put } from "./tile";
 import { trueValues } from "./values";
 import { visits } from "./visits";
 
+const GONE = ".xp-lost, .jupyter-widgets-disconnected";
 const SILENT = "The kernel has not answered for a while: it is busy, or it has stopped. What was loaded can still be looked at.";
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
@@ -54,7 +55,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     queueMicrotask(draw);
   };
   const fail = (error: Error): void => {
-    if (!isOutdated(error)) planes.notice(error.message);
+    // A kernel that is gone is told of below.
+    if (!isOutdated(error) && !el.matches(GONE)) planes.notice(error.message);
   };
   const arrived = (): void => {
     redraw();
@@ -81,7 +83,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     if (closed) return;
     planes.draw();
     controls.update({
-      window: view.scene && view.window,
+      window: view.scene?.image ? view.window : null,
       preset: act.shade.name,
       structure: act.target,
       windowedOn: act.shade.on,
@@ -102,13 +104,16 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     side.setHovered(rows);
     redraw();
   };
+  /** What is measured in the slices that are seen. */
+  const measured = (): string[] =>
+    PLANES.flatMap((plane) => (planes.seen(plane) ? drawn.listed(view.scene!, plane, indexOf(view, plane)) : []));
   const say = (): void => {
     const compare = model.get("compare") ?? "";
     const spot = under && exact.of(view.scene, lookUp(view, cuts, under.voxel));
     if (under) hovered(new Set([...(spot?.rows ?? []), ...(spot?.otherRows ?? [])]));
     told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
     const found = spot ?? exact.of(view.scene, lookUp(view, cuts, view.voxel));
-    told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, drawn.listed(view.scene!)) : "");
+    told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, measured()) : "");
   };
   const hover: Pointed["hover"] = (plane, voxel, x, y) => {
     if (!voxel && under) hovered(NONE);
@@ -230,7 +235,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     },
   });
   const act = actions({
-    model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered,
+    model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered, announce: told.announce,
     step: cases.step,
     rowsHere() {
       const found = lookUp(view, cuts, view.voxel);

@@ -44,7 +44,7 @@ export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
   const sharp = <T>(layer: Layer, slice: (plane: Plane, index: number) => T | undefined) => (plane: Plane, index: number): T | undefined =>
     slices.isCoarse(plane, index, layer) ? undefined : slice(plane, index);
   const sent = read(scene, voxel, sharp("image", slices.image));
-  const value = sent === undefined ? null : sent * scene.scale + scene.offset;
+  const value = sent === undefined || !scene.image ? null : sent * scene.scale + scene.offset;
   return {
     voxel,
     mm: toWorld(scene, voxel).map(millimetres) as Found["mm"],
@@ -89,6 +89,8 @@ export interface Readout {
   line: HTMLElement;
   heard: HTMLElement;
   say(text: string): void;
+  /** Tell a screen reader what a key has done. */
+  announce(text: string): void;
   /** Show the card at a point of the page, or hide it. */
   point(view: View, found: Found | null, compare: string, x: number, y: number): void;
 }
@@ -124,6 +126,10 @@ export function readout(rested: () => void): Readout {
     card,
     line,
     heard,
+    announce(text) {
+      // The same words again are another change.
+      put(heard, heard.textContent === text ? `${text}\u00a0` : text);
+    },
     say(text) {
       if (line.textContent === text) return;
       put(line, text);

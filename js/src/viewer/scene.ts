@@ -21,6 +21,8 @@ export interface Scene {
   stored: [axis: number, sign: number][];
   /** Letters at the low and the high end of x, y, z. */
   letters: [string, string][];
+  /** Whether there is an image; otherwise only masks are shown, on black. */
+  image: boolean;
   dtype: "u1" | "u2" | "i2";
   scale: number;
   offset: number;

@@ -135,6 +135,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     state = "loading";
     if (!hasWebGL()) {
       state = "none";
+      planes.disabled = true;
       return say(NO_WEBGL);
     }
     say("Loading 3D");
