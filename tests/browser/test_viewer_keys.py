@@ -135,6 +135,8 @@ def test_a_distance_is_measured_with_the_keys_alone(stub: Callable[..., Stub]):
     assert "distance 6.0 mm (axial 10)" in said(widget)
     press(widget, "6", "Enter")
     expect(widget.page.locator(".xp-toast")).to_contain_text("press 1, 2, 3 or 4")
+    assert "distance" not in said(widget), "its slice is not seen"
+    press(widget, "1")
     assert said(widget).count("distance") == 1
 
 

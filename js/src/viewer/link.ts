@@ -2,7 +2,7 @@
 
 /** Milliseconds of the link that may be under way at a time. */
 const UNDER_WAY_MS = 100;
-/** What a near kernel may take for a slice while one scrolls: about a frame. */
+/** What a near kernel that sends as fast as one may take for a slice while one scrolls: about a frame. */
 const NEAR_STEP_MS = 16;
 const LEAST_ALLOWANCE = 4_000;
 const NEAR_BYTES_PER_MS = 50_000;
@@ -42,6 +42,7 @@ export function link(near: boolean): Link {
   };
   const roundTrip = (): number => (trips.length ? Math.min(...trips) : near ? 1 : 50);
   const rate = (): number => (rates.length ? typical(rates) : near ? NEAR_BYTES_PER_MS : FAR_BYTES_PER_MS);
+  const packs = (): boolean => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS);
   return {
     came(askedAt, now, bytes, kernelMs) {
       if (bytes < LEAST_BYTES) {
@@ -56,7 +57,7 @@ export function link(near: boolean): Link {
     },
     isKnown: () => trips.length > 0,
     allowance: () => Math.max(LEAST_ALLOWANCE, rate() * UNDER_WAY_MS),
-    stepAllowance: () => Math.max(LEAST_ALLOWANCE, rate() * (near ? NEAR_STEP_MS : UNDER_WAY_MS)),
-    packs: () => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS),
+    stepAllowance: () => Math.max(LEAST_ALLOWANCE, rate() * (near && !packs() ? NEAR_STEP_MS : UNDER_WAY_MS)),
+    packs,
   };
 }
