@@ -41,20 +41,24 @@ def parted(points: Floats, triangles: Rows) -> tuple[Floats, Rows]:
         touched = _touched(triangles, len(points))
         if not touched.size:
             break
-    used = np.flatnonzero(np.bincount(triangles.ravel(), minlength=len(points)))
-    return points[used], np.searchsorted(used, triangles).astype(np.int32)
+    used = np.bincount(triangles.ravel(), minlength=len(points)) > 0
+    if used.all():
+        return points, triangles
+    return points[used], (np.cumsum(used, dtype=np.int32) - 1).take(triangles)
 
 
-def _touched(triangles: Rows, count: int) -> NDArray[np.int64]:
+def _touched(triangles: Rows, count: int) -> NDArray[np.unsignedinteger]:
     """Return the vertices at edges that are passed more than once in a direction."""
-    edges = triangles * np.int64(count)
+    kind = np.uint32 if count <= 65535 else np.uint64  # the narrower is sorted sooner
+    triangles = triangles.astype(kind)
+    edges = triangles * kind(count)
     edges += triangles[:, [1, 2, 0]]
     ordered = np.sort(edges.ravel())
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     return np.unique(np.concatenate([twice // count, twice % count]))
 
 
-def _once_parted(points: Floats, triangles: Rows, touched: NDArray[np.int64]) -> tuple[Floats, Rows]:
+def _once_parted(points: Floats, triangles: Rows, touched: NDArray[np.unsignedinteger]) -> tuple[Floats, Rows]:
     at = np.zeros(len(points), bool)
     at[touched] = True
     near = at[triangles].any(axis=1)

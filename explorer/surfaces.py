@@ -33,12 +33,14 @@ VERSION = 3
 """Grows when the same voxels give another surface, so that kept ones are made anew."""
 
 _READ_VOXELS = 2**25
-_FACES_PER_TRIANGLE = 0.65
+_FACES_PER_TRIANGLE = 0.58
 _ROUNDS = 14
 _ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
 _SMALL = 400
 _TRIES = 3
+_SECANTS = 6
+_NEAR = 0.1
 _TAUBIN = (0.5, -0.53) * 4
 _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
@@ -141,7 +143,8 @@ def surface(
         chosen, _ = blocks(inside, factors)
     if len(found) >= _SMALL:  # of a few voxels smoothing would leave nothing
         points = _smoothed(points, found)
-    limit = float((spacing * factors).max()) / 2
+    # The corners of a lone voxel, which relax to its middle, have more than half its edge to go.
+    limit = float((spacing * factors).max()) / (2 if len(found) >= _SMALL else 1)
     return _packed(_grown(points, found, volume_mm3, limit), found)
 
 
@@ -274,10 +277,14 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
         return points
     outward = _outward(normals, triangles, len(points))
     distance = (volume_mm3 - enclosed) / area
-    # The volume is a cubic of the distance; one step of a secant is enough.
-    _, reached = _spanned(columns + distance * outward, rows)
-    if reached != enclosed:
-        distance *= (volume_mm3 - enclosed) / (reached - enclosed)
+    for _ in range(_SECANTS):  # the volume is a cubic of the distance
+        _, reached = _spanned(columns + distance * outward, rows)
+        if reached == enclosed:
+            break
+        change = (volume_mm3 - enclosed) / (reached - enclosed)
+        distance *= change
+        if abs(change - 1) < _NEAR:
+            break
     grown: Floats = points + min(max(distance, -limit_mm), limit_mm) * outward.T
     return grown
 
