@@ -58,7 +58,9 @@ def _touched(triangles: Rows, count: int) -> NDArray[np.unsignedinteger]:
     return np.unique(np.concatenate([twice // count, twice % count]))
 
 
-def _once_parted(points: Floats, triangles: Rows, touched: NDArray[np.unsignedinteger]) -> tuple[Floats, Rows]:
+def _once_parted(
+    points: Floats, triangles: Rows, touched: NDArray[np.unsignedinteger]
+) -> tuple[Floats, Rows]:
     at = np.zeros(len(points), bool)
     at[touched] = True
     near = at[triangles].any(axis=1)
@@ -122,9 +124,7 @@ def _angles(u: Place, v: Place, thirds: list[Place]) -> list[float]:
     length = hypot(*along)
     across = [_cross(along, [b - a for a, b in zip(u, third, strict=True)]) for third in thirds]
     first = across[0]
-    return [
-        atan2(_dot(_cross(first, one), along), length * _dot(first, one)) % (2 * np.pi) for one in across
-    ]
+    return [atan2(_dot(_cross(first, one), along), length * _dot(first, one)) % (2 * np.pi) for one in across]
 
 
 def _cross(a: Place, b: Place) -> Place:

@@ -33,7 +33,7 @@ VERSION = 3
 """Grows when the same voxels give another surface, so that kept ones are made anew."""
 
 _READ_VOXELS = 2**25
-_FACES_PER_TRIANGLE = 0.58
+_FACES_PER_TRIANGLE = 0.55
 _ROUNDS = 14
 _ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
