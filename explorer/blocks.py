@@ -1,7 +1,5 @@
 """Blocks of voxels: coarse enough for a number of faces, fine enough to keep what is thin."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -11,7 +11,6 @@ the volume of its voxels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import fast_simplification
 import numpy as np
@@ -39,8 +38,6 @@ _ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
 _SMALL = 400
 _TRIES = 3
-_SECANTS = 6
-_NEAR = 0.1
 _TAUBIN = (0.5, -0.53) * 4
 _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
@@ -143,8 +140,7 @@ def surface(
         chosen, _ = blocks(inside, factors)
     if len(found) >= _SMALL:  # of a few voxels smoothing would leave nothing
         points = _smoothed(points, found)
-    # The corners of a lone voxel, which relax to its middle, have more than half its edge to go.
-    limit = float((spacing * factors).max()) / (2 if len(found) >= _SMALL else 1)
+    limit = float((spacing * factors).max()) / 2
     return _packed(_grown(points, found, volume_mm3, limit), found)
 
 
@@ -277,14 +273,10 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
         return points
     outward = _outward(normals, triangles, len(points))
     distance = (volume_mm3 - enclosed) / area
-    for _ in range(_SECANTS):  # the volume is a cubic of the distance
-        _, reached = _spanned(columns + distance * outward, rows)
-        if reached == enclosed:
-            break
-        change = (volume_mm3 - enclosed) / (reached - enclosed)
-        distance *= change
-        if abs(change - 1) < _NEAR:
-            break
+    # The volume is a cubic of the distance; one step of a secant is enough.
+    _, reached = _spanned(columns + distance * outward, rows)
+    if reached != enclosed:
+        distance *= (volume_mm3 - enclosed) / (reached - enclosed)
     grown: Floats = points + min(max(distance, -limit_mm), limit_mm) * outward.T
     return grown
 

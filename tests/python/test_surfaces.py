@@ -215,12 +215,6 @@ def test_edges_are_shared_by_two_triangles_where_voxels_touch_at_edges(budget: i
     assert edges_are_shared_by_two(make(mask, affine(), triangles=budget))
 
 
-def test_a_few_voxels_have_their_volume():
-    mask = np.zeros((9, 9, 9), bool)
-    mask[2, 2, 2:4] = mask[5, 5, 5] = mask[6, 5, 5] = True
-    assert make(mask, affine((3, 3, 3))).volume_ml == pytest.approx(mask.sum() * 0.027, rel=0.05)
-
-
 def test_a_single_voxel_and_a_full_image_have_surfaces():
     mask = np.zeros((5, 6, 7), bool)
     mask[2, 3, 4] = True
