@@ -13,7 +13,7 @@ from explorer.cohort import Cohort
 from explorer.dataset import Dataset, open_dataset
 from explorer.index import Index, Progress, iter_build, open_index, so_far
 from explorer.selection import Selection
-from explorer.store import default_store
+from explorer.store import store_of
 from explorer.views.browser import CaseTable, Facets
 from explorer.views.charts import Dashboard
 from explorer.views.entrance import Entrance
@@ -74,7 +74,7 @@ class Explorer(widgets.Box):
         self.dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
         for name, place in (mask_sets or {}).items():
             self.dataset = self.dataset.with_mask_set(name, place)
-        self.store = default_store(self.dataset) if store is None else Path(store)
+        self.store = store_of(self.dataset, store)
         self.selection = Selection(Cohort.join(self.dataset.meta), self.dataset.mask_sets)
         self.header = Header(self.selection, self.dataset.name, _subtitle(self.dataset))
         self.facets = Facets(self.selection)

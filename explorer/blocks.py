@@ -6,13 +6,12 @@ from numpy.typing import NDArray
 Sizes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_THIN = 0.05
 _FINER = 4
 _MOST_FACES = 170_000
 
 
 def whole_blocks(inside: Mask, spacing_mm: NDArray[np.float64], wanted: float) -> tuple[Sizes, Mask, float]:
-    """Return blocks that leave about so many faces, or as many more as thin parts ask for.
+    """Return blocks that leave about so many faces, or more where a thin part would be lost.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ def whole_blocks(inside: Mask, spacing_mm: NDArray[np.float64], wanted: float) -
     """
     factors = block_size(inside, spacing_mm, wanted)
     chosen, counts = blocks(inside, factors)
-    lost = _tips_lost(chosen, counts) or _thin(chosen, counts)
+    lost = _tips_lost(chosen, counts)
     while lost and factors.max() > 1 and wanted * _FINER <= _MOST_FACES:
         wanted *= _FINER
         factors = block_size(inside, spacing_mm, wanted)
@@ -88,19 +87,8 @@ def _faces(inside: Mask) -> list[int]:
     for axis in range(3):
         along = np.moveaxis(inside, axis, 0)
         ends = np.count_nonzero(along[0]) + np.count_nonzero(along[-1])
-        found.append(np.count_nonzero(along[1:] != along[:-1]) + ends)
+        found.append(int(np.count_nonzero(along[1:] != along[:-1]) + ends))
     return found
-
-
-def _thin(chosen: Mask, counts: NDArray[np.unsignedinteger]) -> bool:
-    """Tell whether many blocks with voxels, of those that are outside, have no face on one that is inside."""
-    some = (counts > 0) & ~chosen
-    alone = some.copy()
-    for axis in range(3):
-        left, beside = np.moveaxis(alone, axis, 0), np.moveaxis(chosen, axis, 0)
-        left[1:] &= ~beside[:-1]
-        left[:-1] &= ~beside[1:]
-    return np.count_nonzero(alone) > _THIN * np.count_nonzero(some)
 
 
 def _tips_lost(chosen: Mask, counts: NDArray[np.unsignedinteger]) -> bool:

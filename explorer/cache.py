@@ -18,6 +18,7 @@ LIMIT_GIB = 4.0
 
 _DIGEST_BYTES = 32
 _RESCANS = 32
+_MOST_GIB = 2.0**20  # so that ``inf`` is a bound, too
 
 
 @dataclass
@@ -109,7 +110,7 @@ def default_cache() -> DiskCache:
     except ValueError:
         limit_gib = LIMIT_GIB
     folder = Path(platformdirs.user_cache_dir("totalseg-explorer")) / "remote"
-    return DiskCache(folder, int(max(0.0, limit_gib) * 2**30))
+    return DiskCache(folder, int(min(max(0.0, limit_gib), _MOST_GIB) * 2**30))
 
 
 def _digest(data: bytes) -> bytes:

@@ -102,7 +102,10 @@ def from_json(data: object) -> Clause:
     if "one_of" in data:
         values = data.get("values")
         if not isinstance(values, list) or len(values) > _MAX_VALUES:
-            raise QueryError(f"The values of a filter on {data['one_of']!r} must be a list.")
+            raise QueryError(
+                f"A filter on {data['one_of']!r:.100} has a list of at most {_MAX_VALUES:,} values; "
+                f"got {values!r:.100}."
+            )
         texts = tuple(None if value is None else text(value, "filter value") for value in values)
         return OneOf(text(data["one_of"], "column"), texts)
     if "between" in data:

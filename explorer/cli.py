@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -147,10 +146,10 @@ def index(dataset: str, store: str | None, workers: int | None, verify: bool, as
 
     from explorer.dataset import open_dataset
     from explorer.index import update_index
-    from explorer.store import default_store, read_tables
+    from explorer.store import read_tables, store_of
 
     opened = open_dataset(dataset)
-    folder = Path(store) if store else default_store(opened)
+    folder = store_of(opened, store or None)
     with _stoppable():
         done = update_index(opened, folder, workers=workers, verify=verify)
     tables = read_tables(folder, ("cases", "structures"))
@@ -313,5 +312,4 @@ def _print_json(value: object) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     main()

@@ -4,7 +4,7 @@ A `Cohort` never copies its tables: it is a row mask over tables that all cohort
 share, with the codes of each column kept. So a filter costs milliseconds at 100,000 cases.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,6 +23,9 @@ from explorer.tables import STRUCTURE_COLUMNS, Tables, column_label
 
 PRESENT = ("complete", "cut_off")
 """Status values of a mask that is not empty."""
+
+ALIKE = 1.01
+"""The larger over the smaller of two spacings that are taken for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +104,14 @@ class Cohort:
         Returns
         -------
         Cohort
-            With all columns of both; what is measured keeps its name, and a column of the metadata
-            that has the same one is called ``meta_<name>``.
+            With all columns of both, and ``slice_count`` and ``slice_spacing_mm``: how many there are, and
+            how far apart, across the axis of the largest spacing, of equal ones the last. What is
+            measured keeps its name, and a column of the metadata that has the same one is called
+            ``meta_<name>``.
         """
         if measured is None or measured.empty:
             return cls(meta, structures)
-        columns = measured.set_index("case")
+        columns = _with_slices(measured.set_index("case"))
         given = meta.rename(
             columns={name: f"meta_{name}" for name in meta.columns if name in columns.columns}
         )
@@ -158,6 +163,8 @@ class Cohort:
         ------
         UnknownName
             A clause names a column or structure that is not there.
+        QueryError
+            A clause gives a range of a column that holds no numbers.
         """
         keep = self._keep
         for clause in clauses:
@@ -177,9 +184,9 @@ class Cohort:
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the columns worth a facet: those with any value at all in the data set."""
+        labels = {name: column_label(name) for name in self._tables.facet_columns}
         return tuple(
-            Facet(name, *column_label(name)[:1], self._tables.kind(name), column_label(name)[1])
-            for name in self._tables.facet_columns
+            Facet(name, label, self._tables.kind(name), unit) for name, (label, unit) in labels.items()
         )
 
     def counts(self, column: str) -> "pd.Series[int]":
@@ -197,6 +204,11 @@ class Cohort:
         pandas.Series
             Indexed by the value as text; None stands for missing and is left out where no case
             of the data set lacks the value.
+
+        Raises
+        ------
+        UnknownName
+            There is no such column.
         """
         codes, values = self._tables.codes(column)
         counted = np.bincount(codes[self._keep] + 1, minlength=len(values) + 1)
@@ -230,8 +242,10 @@ class Cohort:
 
         Raises
         ------
+        UnknownName
+            There is no such column.
         QueryError
-            The column does not hold numbers.
+            It does not hold numbers.
         """
         values = self._tables.numbers(column)
         if values is None:
@@ -355,6 +369,14 @@ class Cohort:
         return int(self.cases["shape_k"].sum()) if "shape_k" in self.cases else 0
 
 
-def where_all(cohort: Cohort, clauses: Sequence[Clause], query: str) -> Cohort:
-    """Apply clauses and a search text."""
-    return cohort.where(*clauses).search(query)
+def _with_slices(cases: pd.DataFrame) -> pd.DataFrame:
+    shapes, spacings = [f"shape_{axis}" for axis in "kji"], [f"spacing_{axis}_mm" for axis in "kji"]
+    if not {*shapes, *spacings} <= {*cases.columns}:
+        return cases
+    shape, spacing = (cases[names].to_numpy(float, na_value=np.nan) for names in (shapes, spacings))
+    largest = np.fmax.reduce(spacing, axis=1, keepdims=True)
+    across = (spacing * ALIKE >= largest).argmax(axis=1)[:, None]  # the first of k, j, i
+    return cases.assign(
+        slice_count=np.take_along_axis(shape, across, axis=1)[:, 0],
+        slice_spacing_mm=np.take_along_axis(spacing, across, axis=1)[:, 0],
+    )

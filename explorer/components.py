@@ -1,4 +1,4 @@
-"""Connected pieces of a mask, in little memory."""
+"""Connected components of a mask, in little memory."""
 
 import cc3d
 import numpy as np
@@ -12,8 +12,8 @@ WHOLE_VOXELS = 2**22
 """Larger masks are labelled in parts, which are then joined."""
 
 
-def components_26(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the number of 26-connected pieces of a mask and the voxels of the largest one.
+def count_components(inside: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the number of 26-connected components of a mask and the voxels of the largest one.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def components_26(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _label(inside: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]:
-    """Return the pieces, numbered from 1, and the voxels of each."""
+    """Return the components, numbered from 1, and the voxels of each."""
     i, j, k = inside.shape
     if 1 in inside.shape or inside.size < _BORDERED_VOXELS:
         # For some of these cc3d makes too little room, and raises: for the two ends of a line of three.

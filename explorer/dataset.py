@@ -153,7 +153,7 @@ def open_dataset(path_or_url: str | os.PathLike[str]) -> Dataset:
     for entry in top:
         if entry.odd:
             problems.append(odd_name(entry, root))
-        if not entry.is_dir or entry.name.startswith((".", "__MACOSX")) or entry.name == _NO_CASE:
+        if not entry.is_dir or _is_hidden(entry.name) or entry.name == _NO_CASE:
             continue
         entries = _listed(files, join(root, entry.name))
         if isinstance(entries, DatasetError):
@@ -176,8 +176,7 @@ def _find_root(files: Files) -> str:
     for depth in range(_DEPTH + 1):
         found, below = [], []
         for folder in folders:
-            children = [n for n in _folders(files, folder) if not n.startswith((".", "__MACOSX"))]
-            paths = [join(folder, name) for name in children]
+            paths = [join(folder, name) for name in _folders(files, folder) if not _is_hidden(name)]
             if any(_is_case(files, path) for path in paths):
                 found.append(folder)
             elif depth == 0 and _is_case(files, folder):
@@ -208,7 +207,7 @@ def _find_cases(files: Files, cases: Mapping[str, Case]) -> str:
             names = _folders(files, folder)
             if any(name in cases for name in names):
                 return folder
-            below += [join(folder, name) for name in names if not name.startswith((".", "__MACOSX"))]
+            below += [join(folder, name) for name in names if not _is_hidden(name)]
         folders = below[:1000]
     first = next(iter(cases), "<case>")
     raise DatasetError(
@@ -231,6 +230,10 @@ def _folders(files: Files, folder: str) -> list[str]:
     """Return the names of the folders in a folder; none where it cannot be listed."""
     entries = _listed(files, folder)
     return [] if isinstance(entries, DatasetError) else [e.name for e in entries if e.is_dir]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))
 
 
 def _is_case(files: Files, folder: str) -> bool:

@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from explorer.entry import MAX_FILE_BYTES
 from explorer.errors import DatasetError
 from explorer.findings import Finding
-
-MAX_MEMBER_BYTES = 4 * 2**30
-"""A member that declares more is refused; the largest published scan has half of that unpacked."""
 
 MAX_DIRECTORY_BYTES = 256 * 2**20
 """Room for some 2.5 million members; the largest published data set has 150,000."""
@@ -79,7 +77,7 @@ class Member(NamedTuple):
                 "neither stored nor deflated"
             )
         longest = self.packed if self.method == 0 else self.packed * _MAX_RATIO
-        if not self.packed // 2 - 64 <= self.size <= min(longest, MAX_MEMBER_BYTES):
+        if not self.packed // 2 - 64 <= self.size <= min(longest, MAX_FILE_BYTES):
             return f"declares {self.size:,} bytes packed into {self.packed:,}, which is not plausible"
         return ""
 

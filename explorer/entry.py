@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 MAX_FILE_BYTES = 4 * 2**30
-"""A file that is larger is not read; the largest published scan has half of that unpacked."""
+"""A file that is larger, or a member of a zip that declares more, is not read; the largest published scan
+has half of that unpacked."""
 
 
 class Entry(NamedTuple):

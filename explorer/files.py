@@ -175,10 +175,10 @@ def open_files(path: str | os.PathLike[str]) -> Files:
     if "://" not in given and "::" not in given:
         return _open_local(given, given)
     # Only here, since fsspec takes a while to import.
-    from explorer.network import shown
+    from explorer.network import redacted
     from explorer.remote import RemoteFile, RemoteFolder
 
-    location = shown(given)
+    location = redacted(given)
     chained = _ZIP_URL.fullmatch(given)
     url = chained["url"] if chained else given
     inside = (chained["inside"] or "").strip("/") if chained else ""

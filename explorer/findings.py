@@ -29,9 +29,11 @@ class Kind:
     advice: str
 
 
+WRITE_AGAIN = "Write the file again with the tool that made it."
+"""What to do about a file that says what cannot be."""
+
 _AGAIN = "Fetch the file again, and compare the archive's checksum with the published one."
 _TABLE = "Correct the row in meta.csv."
-_EXPORT = "Write the file again with the tool that made it."
 _SEE = "Look at it in the viewer."
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -45,10 +47,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "no_case": Kind("note", "Put the case's files into the folder, or take it out."),
         "truncated": Kind("error", _AGAIN),
         "gzip_damaged": Kind("error", _AGAIN),
-        "not_nifti": Kind("error", _EXPORT),
-        "header": Kind("error", _EXPORT),
-        "too_long": Kind("error", _EXPORT),
-        "affine": Kind("error", _EXPORT),
+        "not_nifti": Kind("error", WRITE_AGAIN),
+        "header": Kind("error", WRITE_AGAIN),
+        "too_long": Kind("error", WRITE_AGAIN),
+        "affine": Kind("error", WRITE_AGAIN),
         "not_3d": Kind("error", "Split the file into one volume per case."),
         "not_numbers": Kind("error", "Convert the file to grey values, or to the magnitude."),
         "file_name": Kind("warning", "Give it a name in UTF-8; until then it is left out."),
@@ -60,7 +62,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "network": Kind("error", "Try again later, or fetch the data set once and give its path."),
         # What reading the files shows
         "trailing_bytes": Kind("warning", _AGAIN),
-        "header_lies": Kind("warning", _EXPORT),
+        "header_lies": Kind("warning", WRITE_AGAIN),
         "two_forms": Kind("warning", "Look where each tool puts the case, and remove the wrong form."),
         "no_form": Kind("warning", "Write the orientation of the scan into the header, as sform or qform."),
         "not_mm": Kind("warning", "Correct xyzt_units in the header, or the spacing."),
@@ -101,8 +103,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "note", _SEE + " A mask over zeros is normal where the image was cropped."
         ),
         "overlap_large": Kind("warning", _SEE + " One of the two masks is probably wrong."),
+        "overlaps_many": Kind("error", _SEE + " Masks of structures hardly overlap; these look like noise."),
         "overlap": Kind("note", "Volumes count shared voxels for both structures."),
-        "stray": Kind("note", _SEE + " Small pieces shift bounding boxes; the largest piece may be enough."),
+        "stray": Kind("note", _SEE + " Small components shift bounding boxes; the largest may be enough."),
         "case_empty": Kind(
             "note", "Leave the case out of what needs structures; as a negative it is of use."
         ),

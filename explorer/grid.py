@@ -46,6 +46,11 @@ class Grid:
         return "".join(nib.orientations.ornt2axcodes(nib.io_orientation(self.affine)))
 
     @cached_property
+    def turns(self) -> tuple[tuple[int, int], ...]:
+        """For i, j, k the nearest axis of x, y, z, by number, and 1, or -1 where it grows against it."""
+        return tuple((int(axis), int(sign)) for axis, sign in nib.io_orientation(self.affine))
+
+    @cached_property
     def tilt_degrees(self) -> float:
         """Largest angle between a voxel axis and the anatomical axis nearest to it."""
         unit = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)

@@ -11,16 +11,13 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
-from explorer.findings import Finding
+from explorer.findings import WRITE_AGAIN, Finding
 
 MAX_BYTES = 24 * 2**30
 """A header that asks for more is refused; the largest published scan needs 2.2 GB."""
 
 HEAD_BYTES = 540
 """The longest header there is, that of NIfTI-2."""
-
-WRITE_AGAIN = "Write the file again with the tool that made it."
-"""What to do about a file that says what cannot be."""
 
 _KINDS = "buif"
 _FLAT = 1e-3  # of the volume that the axes' lengths would span at right angles: 0.06 degrees apart

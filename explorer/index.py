@@ -19,7 +19,7 @@ from explorer.building import iter_build as iter_build
 from explorer.dataset import Dataset
 from explorer.errors import StoreError
 from explorer.findings import printable
-from explorer.store import default_store, read_manifest, read_so_far, read_tables
+from explorer.store import read_manifest, read_so_far, read_tables, store_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def build_index(
     DatasetError
         The place of the data set no longer answers; what was measured is kept.
     """
-    folder = default_store(dataset) if store is None else Path(store)
+    folder = store_of(dataset, store)
     how: dict[str, Any] = {"executor": executor, "workers": workers, "verify": verify, "progress": progress}
     summary = update_index(dataset, folder, **how)
     return replace(open_index(folder), summary=summary)
@@ -173,7 +173,7 @@ def open_index(store: str | os.PathLike[str]) -> Index:
     StoreError
         There is none, or it is damaged or of another schema.
     """
-    folder = Path(store)
+    folder = Path(store).expanduser()
     if read_manifest(folder) is None:
         raise StoreError(f"No index in {folder}: run `explorer index` or build_index first.")
     return _index(folder, read_tables(folder))

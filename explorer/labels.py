@@ -24,6 +24,9 @@ Box = tuple[slice, slice, slice]
 MOST_SETS = 2**16
 """As many as ids of two bytes can name."""
 
+MOST_MEMBERS = 2**18
+"""Of all sets together: as many as if 700 structures lay in one another, whose pairs take half a minute."""
+
 SLAB_VOXELS = 2**18
 """Voxels that are worked on at a time, so that what is made of them stays in the cache."""
 
@@ -117,10 +120,17 @@ class LabelBuilder:
         self._sets: list[tuple[str, ...]] = [()]
         self._voxels: list[int] = [int(np.prod(shape, dtype=object))]
         self._id_of: dict[tuple[str, ...], int] = {(): 0}
+        self._members = 0
         self._names: list[str] = []
 
     def add(self, mask: Mask) -> None:
-        """Add a mask; where there would be more than `MOST_SETS`, add nothing and raise `VolumeError`."""
+        """Add a mask.
+
+        Raises
+        ------
+        VolumeError
+            There would be more than `MOST_SETS`, or more than `MOST_MEMBERS` in them; nothing was added.
+        """
         self._check_room(mask)
         self._names.append(mask.name)
         if mask.box is None:
@@ -137,17 +147,22 @@ class LabelBuilder:
                 self._add(mask.name, where, inside)
 
     def _check_room(self, mask: Mask) -> None:
-        if mask.box is None or 2 * len(self._sets) <= MOST_SETS:  # a mask can no more than double them
+        # A mask can no more than double the sets, each of the new ones with one member more.
+        if mask.box is None or (
+            2 * len(self._sets) <= MOST_SETS and 2 * self._members + len(self._sets) <= MOST_MEMBERS
+        ):
             return
         i, j, k = mask.box
         met = np.zeros(len(self._sets), np.bool_)
         for planes in slabs(mask.inside.shape):
             part = self._ids[i, j, k.start + planes.start : k.start + planes.stop]
             met[part[mask.inside[:, :, planes]]] = True
-        if len(self._sets) + np.count_nonzero(met) > MOST_SETS:
+        members = sum(len(self._sets[n]) + 1 for n in np.flatnonzero(met).tolist())
+        if len(self._sets) + np.count_nonzero(met) > MOST_SETS or self._members + members > MOST_MEMBERS:
             raise VolumeError(
-                f"{mask.name}: with it there are more than {MOST_SETS - 1:,} different overlaps of masks.",
-                "not_measured",
+                f"{mask.name}: with it the masks overlap in too many different ways: at most "
+                f"{MOST_SETS - 1:,} are told apart, of {MOST_MEMBERS:,} structures together.",
+                "overlaps_many",
             )
 
     def _add(self, name: str, where: Box, inside: NDArray[np.bool_] | Runs) -> None:
@@ -237,6 +252,7 @@ class LabelBuilder:
             self._id_of[members] = len(self._sets)
             self._sets.append(members)
             self._voxels.append(0)
+            self._members += len(members)
         new = self._id_of[members]
         self._voxels[old] -= voxels
         self._voxels[new] += voxels

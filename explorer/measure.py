@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.components import components_26
+from explorer import kernel
+from explorer.components import count_components
 from explorer.distribution import distribution, flat_chunks
 from explorer.errors import VolumeError
 from explorer.findings import Finding
 from explorer.grid import OPPOSITE, Grid
-from explorer.kernel import levels, pieces
 from explorer.labels import Box, Mask, slabs
 from explorer.overlaps import OverlapCounter, Shared
 from explorer.volume import Volume
@@ -110,15 +110,22 @@ def measure_case(
             measured = measure_mask(mask, grid, image)
             overlaps.add(mask)
             rows.append(row | {"mask_dtype": mask.dtype} | measured)
+        except VolumeError as error:
+            rows.append(row | {"status": "unreadable"})
+            findings.append(Finding(error.kind, str(error), structure=name))
         except Exception as error:  # noqa: BLE001 - whatever a mask does, the others are measured
             rows.append(row | {"status": "unreadable"})
             what = f"{name}: not measured: {type(error).__name__}: {error}"
             findings.append(Finding("not_measured", what, structure=name))
         del mask  # before the next one is read
-    shared = overlaps.shared() if overlaps else Shared({}, {})
+    shared = Shared({}, {})
+    try:
+        if overlaps:
+            shared = overlaps.shared()
+    except VolumeError as error:
+        findings.append(Finding(error.kind, str(error)))
     for row in rows:
-        if row["status"] != "unreadable":
-            row["overlap_voxels"] = shared.of_structures[row["structure"]]
+        row["overlap_voxels"] = shared.of_structures.get(row["structure"])
     present = sum(row["status"] in ("complete", "cut_off") for row in rows)
     case: Row = {**_geometry(grid), "structures_present": present}
     if image is not None:
@@ -194,7 +201,9 @@ def measure_mask(mask: Mask, grid: Grid, image: Volume | None) -> Row:
     ]
     centroid = grid.to_world(centre)
     border = touched_faces(mask.box, grid)
-    components, largest = pieces(mask.scan.runs) if mask.scan else components_26(mask.inside)
+    components, largest = (
+        kernel.count_components(mask.scan.runs) if mask.scan else count_components(mask.inside)
+    )
     row: Row = {
         "status": "cut_off" if border else "complete",
         "voxels": voxels,
@@ -247,7 +256,7 @@ def _intensity_inside(image: Volume, mask: Mask) -> Row:
         STRUCTURE_PERCENTILES,
         slope=image.slope,
         inter=image.inter,
-        counted=levels(image.voxels, mask.scan.runs) if mask.scan else None,
+        counted=kernel.levels(image.voxels, mask.scan.runs) if mask.scan else None,
     )
     row: Row = {"zero_voxels": found.zeros}
     if found.finite:
@@ -264,7 +273,7 @@ def _intensity(image: Volume) -> Row:
         slope=image.slope,
         inter=image.inter,
         nonzero=True,
-        counted=levels(image.voxels),
+        counted=kernel.levels(image.voxels),
     )
     row: Row = {
         "dtype": str(image.voxels.dtype),

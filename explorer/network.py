@@ -175,7 +175,7 @@ async def _load(fs: Any, url: str, most: int) -> bytes:  # noqa: ANN401
             loaded += len(piece)
             if max(announced, loaded) > most:
                 what = f"has more than the {most:,} bytes that are plausible for a file."
-                raise VolumeError(f"{shown(url)} {what}", "too_long")
+                raise VolumeError(f"{redacted(url)} {what}", "too_long")
     return b"".join(pieces)
 
 
@@ -260,12 +260,12 @@ def _seconds(retry_after: str) -> float:
     return 0.0
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """Return a URL as it may be shown and stored: without passwords and signatures."""
-    return "::".join(_shown(link) for link in url.split("::"))
+    return "::".join(_redacted(link) for link in url.split("::"))
 
 
-def _shown(link: str) -> str:
+def _redacted(link: str) -> str:
     try:
         parts = urlsplit(link)
     except ValueError:  # such as an unclosed bracket around an IPv6 address

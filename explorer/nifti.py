@@ -23,8 +23,8 @@ from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from explorer.errors import VolumeError
-from explorer.findings import Finding
-from explorer.header import HEAD_BYTES, WRITE_AGAIN, read_header
+from explorer.findings import WRITE_AGAIN, Finding
+from explorer.header import HEAD_BYTES, read_header
 from explorer.kernel import Scan, begins_anew, is_compiled, scan
 
 SCANNED_BYTES = 2**19

@@ -1,20 +1,28 @@
 """How many voxels the structures of a case share."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.errors import VolumeError
 from explorer.kernel import Runs
-from explorer.labels import LabelBuilder, Mask
+from explorer.labels import MOST_SETS, LabelBuilder, Mask
 
 MOST_RUNS_KEPT = 2**22
 """Of all masks of a case, 48 MB; beyond them voxels are counted in a volume, which is then smaller."""
 
+MOST_STRUCTURES = 2**11
+"""Each two of them are compared; atlases that tell apart most have 1,500."""
+
+MOST_WORK = 2**40
+"""Sets times structures times structures, which takes a minute or two. 56 ellipsoids placed at random
+need 2 ** 21."""
+
 _RUNS_AT_A_TIME = 2**15
+
+_NUMBERS_AT_A_TIME = 2**20
 
 _BITS = 62
 """Of a number that tells in which structures something lies."""
@@ -48,23 +56,35 @@ class OverlapCounter:
         self._masks: list[Mask] = []
         self._runs = 0
         self._volume: LabelBuilder | None = None
+        self._fits_volume = True
 
     def add(self, mask: Mask) -> None:
-        """Add a mask, or nothing where `LabelBuilder.add` raises `VolumeError`."""
+        """Add a mask, or nothing where what it shares cannot be counted; then raise `VolumeError`."""
         if self._volume is None:
             runs = self._runs + (len(mask.scan.runs.rows) if mask.scan else 0)
             if (mask.scan or mask.box is None) and runs <= MOST_RUNS_KEPT:
                 self._masks.append(replace(mask))  # without voxels that it may have painted
                 self._runs = runs
                 return
-            volume = LabelBuilder(self._shape)
-            for earlier in self._masks:
-                volume.add(earlier)
-            volume.add(mask)
-            self._volume = volume
+            self._volume = self._as_volume(mask.name)
             self._masks.clear()
-        else:
-            self._volume.add(mask)
+        self._volume.add(mask)
+
+    def _as_volume(self, name: str) -> LabelBuilder:
+        """Return the masks so far as a volume, which is tried once; `name` needs it."""
+        if self._fits_volume:
+            volume = LabelBuilder(self._shape)
+            try:
+                for mask in self._masks:
+                    volume.add(mask)
+                return volume
+            except VolumeError:
+                self._fits_volume = False
+        raise VolumeError(
+            f"{name}: what it shares with the masks before it cannot be counted, since they overlap in too "
+            f"many different ways: at most {MOST_SETS - 1:,} are told apart.",
+            "overlaps_many",
+        )
 
     def shared(self) -> Shared:
         """Return what the masks so far share."""
@@ -85,16 +105,36 @@ def shared_voxels(runs: Mapping[str, Runs]) -> Shared:
     ----------
     runs
         Of each structure, in volumes of one shape.
+
+    Raises
+    ------
+    VolumeError
+        They are more than `MOST_STRUCTURES`, or counting would take longer than `MOST_WORK`.
     """
-    of_structures: Counter[str] = Counter(dict.fromkeys(runs, 0))
-    of_pairs: Counter[tuple[str, str]] = Counter()
     names = sorted(name for name, of in runs.items() if len(of.rows))
+    if len(names) > MOST_STRUCTURES:
+        raise VolumeError(
+            f"What the masks share is not counted: {len(names):,} of them are not empty, and each two of at "
+            f"most {MOST_STRUCTURES:,} are compared.",
+            "overlaps_many",
+        )
+    shared = np.zeros((len(names), len(names)))
+    left = MOST_WORK
     for parts in _split([runs[name] for name in names]):
         for members, voxels in _voxels_by_set(parts):
-            among = [names[n] for n in members]
-            of_structures.update(dict.fromkeys(among, voxels))
-            of_pairs.update(dict.fromkeys(combinations(among, 2), voxels))
-    return Shared(dict(of_structures), dict(sorted(of_pairs.items())))
+            left -= members.size * len(names)
+            if left < 0:
+                raise VolumeError(
+                    f"What the masks share is not counted: {len(names):,} of them overlap in too many "
+                    "different ways.",
+                    "overlaps_many",
+                )
+            shared += (members.T * voxels) @ members  # whole numbers, far below 2 ** 53
+    of_structures = dict.fromkeys(runs, 0) | dict(
+        zip(names, shared.diagonal().astype(int).tolist(), strict=True)
+    )
+    pairs = np.argwhere(np.triu(shared, 1)).tolist()
+    return Shared(of_structures, {(names[a], names[b]): int(shared[a, b]) for a, b in pairs})
 
 
 _Intervals = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -118,8 +158,11 @@ def _intervals(rows: NDArray[np.int32], width: int) -> _Intervals:
     return before + rows[:, 1], before + rows[:, 2]
 
 
-def _voxels_by_set(parts: list[_Intervals]) -> Iterator[tuple[list[int], int]]:
-    """Yield sets of two or more structures that share voxels with no other one, and how many."""
+def _voxels_by_set(parts: list[_Intervals]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield sets of two or more structures that share voxels with no other one.
+
+    As 0 and 1, shape (sets, structures), some at a time, and how many voxels each set shares.
+    """
     # A stable sort takes the order that there is within each structure.
     starts, stops = (np.sort(np.concatenate(ends), kind="stable") for ends in zip(*parts, strict=True))
     twice = starts[1:] < stops[:-1]
@@ -134,10 +177,12 @@ def _voxels_by_set(parts: list[_Intervals]) -> Iterator[tuple[list[int], int]]:
     order = np.lexsort(bits) if len(bits) > 1 else np.argsort(bits[0])  # which is faster
     changes = np.any([np.diff(some[order]) != 0 for some in bits], axis=0)
     firsts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    voxels = np.add.reduceat(size[order], firsts).tolist()
-    for n, count in zip(order[firsts].tolist(), voxels, strict=True):
-        words = [int(some[n]) for some in bits]
-        yield [n for n in range(len(parts)) if words[n // _BITS] >> n % _BITS & 1], count
+    voxels = np.add.reduceat(size[order], firsts).astype(float)
+    step = max(1, _NUMBERS_AT_A_TIME // len(parts))
+    for start in range(0, len(firsts), step):
+        words = [some[order[firsts[start : start + step]]] for some in bits]
+        members = [words[n // _BITS] >> n % _BITS & 1 for n in range(len(parts))]
+        yield np.column_stack(members).astype(float), voxels[start : start + step]
 
 
 def _members(parts: list[_Intervals], low: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from typing import Any
 from explorer.cache import DiskCache, default_cache
 from explorer.entry import MAX_FILE_BYTES, Entry
 from explorer.errors import DatasetError, VolumeError
-from explorer.network import Guard, changed, file_system, load, persist, shown
+from explorer.network import Guard, changed, file_system, load, persist, redacted
 
 PIECE_BYTES = 8 * 2**20
 """What is asked for at once; a broken connection costs at most this much again."""
@@ -27,7 +27,17 @@ MEMORY_BYTES = 32 * 2**20
 MAX_FILES = 2_000_000
 """A listing with more is no data set."""
 
-_STAMPS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "Last-Modified")
+_STAMPS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "Last-Modified",
+    "created",
+)
 
 
 @dataclass
@@ -44,7 +54,7 @@ class _Connection:
 
     @classmethod
     def open(cls, url: str, size: int | None = None, stamp: str = "") -> "_Connection":
-        guard = Guard(shown(url), size, _etag(stamp))
+        guard = Guard(redacted(url), size, _etag(stamp))
         return cls(*file_system(url, guard), guard)
 
     def info(self) -> tuple[int | None, str]:
@@ -157,7 +167,7 @@ class RemoteFile:
     def check(self) -> None:
         """Raise `VolumeError` when the file is no longer the one that was opened."""
         if self._here().info() != (self.size, self.stamp):
-            raise changed(shown(self.url))
+            raise changed(redacted(self.url))
 
     def _loaded(self, here: _Connection, start: int, end: int) -> bytes:
         key = f"{self.url}\n{self.stamp}\n{self.size}\n{start}-{end}"
@@ -311,7 +321,7 @@ def _entry(name: str, info: dict[str, Any]) -> Entry:
 
 
 def _stamp(info: dict[str, Any]) -> str:
-    return next((str(info[key]) for key in (*_STAMPS, "created") if info.get(key)), "")
+    return next((str(info[key]) for key in _STAMPS if info.get(key)), "")
 
 
 def _etag(stamp: str) -> str:

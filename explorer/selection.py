@@ -6,23 +6,34 @@ list that is changed in place changes in silence.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import traitlets
 
 from explorer.clauses import Clause, from_json, number, text, to_json
-from explorer.cohort import Cohort, where_all
+from explorer.cohort import Cohort
 from explorer.errors import QueryError, UnknownName
 
 LAYOUTS = ("grid", "axial", "coronal", "sagittal", "mosaic", "sheet", "3d")
 """Arrangements of the viewer."""
 
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+"""How a colour is written."""
+
 _MAX_STRUCTURES = 1_000
 _MAX_NAME = 200
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MAX_FILTERS = 200
+
+
+class _Window(traitlets.Tuple):
+    """Intensities that are of the case that is open when they are set."""
+
+    def set(self, obj: Any, value: Any) -> None:  # noqa: ANN401 - as of traitlets
+        obj._window_of = obj.case
+        super().set(obj, value)
 
 
 class Selection(traitlets.HasTraits):
@@ -61,7 +72,8 @@ class Selection(traitlets.HasTraits):
     layout
         One of `LAYOUTS`.
     window
-        Intensities shown as black and white, or None for the 1st and 99th percentile.
+        Intensities shown as black and white, or None for the 1st and 99th percentile. It is of the open
+        case: another case begins with None, unless a window is set in the same update.
     version
         Counts changes of the cohort.
     token
@@ -80,7 +92,7 @@ class Selection(traitlets.HasTraits):
     filters = traitlets.Tuple()
     query = traitlets.Unicode("")
     layout = traitlets.Enum(LAYOUTS, default_value="grid")
-    window: tuple[float, float] | None = traitlets.Tuple(  # type: ignore[assignment]
+    window: tuple[float, float] | None = _Window(  # type: ignore[assignment]
         *[traitlets.Float()] * 2, default_value=None, allow_none=True
     )
     version = traitlets.Int(0)
@@ -91,6 +103,8 @@ class Selection(traitlets.HasTraits):
         self._mask_sets = None if mask_sets is None else tuple(mask_sets)
         self._everything = cohort
         self._cohorts: dict[tuple[object, ...], Cohort] = {}
+        self._window_of = ""
+        self.observe(self._leave_window, names=["case"])
         self.observe(self._bump, names=["filters", "query"])
 
     @traitlets.validate("colors", "opacities")
@@ -100,6 +114,21 @@ class Selection(traitlets.HasTraits):
             return (read_colors if name == "colors" else read_opacities)(proposal["value"])
         except QueryError as error:
             raise traitlets.TraitError(str(error)) from error
+
+    @contextmanager
+    def hold_trait_notifications(self) -> Iterator[None]:
+        """Make one update of what changes in it; a window is of the case that is open at its end."""
+        before, self._window_of = self._window_of, ""
+        with super().hold_trait_notifications():
+            try:
+                yield
+            finally:
+                self._window_of = self.case if self._window_of else before
+
+    def _leave_window(self, change: Mapping[str, Any]) -> None:
+        if change["old"] and self._window_of != self.case:
+            self.window = None
+        self._window_of = self.case
 
     @property
     def everything(self) -> Cohort:
@@ -124,7 +153,7 @@ class Selection(traitlets.HasTraits):
         if key not in self._cohorts:
             if len(self._cohorts) > 64:
                 self._cohorts.clear()
-            self._cohorts[key] = where_all(self._everything, clauses, self.query)
+            self._cohorts[key] = self._everything.where(*clauses).search(self.query)
         return self._cohorts[key]
 
     def clause(self, source: str) -> Clause | None:
@@ -136,8 +165,8 @@ class Selection(traitlets.HasTraits):
 
         Raises
         ------
-        UnknownName
-            It names a column or structure that is not there; nothing is changed.
+        UnknownName, QueryError
+            As for `Cohort.where`; nothing is changed.
         """
         if clause is not None:
             self._everything.where(clause)
@@ -154,8 +183,20 @@ class Selection(traitlets.HasTraits):
             self.filters = ()
             self.query = ""
 
-    def open(self, case: str, structure: str | None = None) -> None:
+    def open(
+        self, case: str, structure: str | None = None, *, window: tuple[float, float] | None = None
+    ) -> None:
         """Open a case, at the middle of a structure where one is given.
+
+        Parameters
+        ----------
+        case
+            Its id.
+        structure
+            Where the crosshair goes, and what is shown, too.
+        window
+            Intensities shown as black and white, by default the case's own 1st and 99th percentile.
+            A common one suits CT; the values of MR have no common scale.
 
         Raises
         ------
@@ -173,6 +214,8 @@ class Selection(traitlets.HasTraits):
             if point is not None or case != self.case:
                 self.point = point
             self.structures = structures
+            if window is not None:
+                self.window = window
             self.case = case
 
     def step(self, by: int) -> None:
@@ -303,7 +346,7 @@ def read_colors(value: object) -> tuple[tuple[str, str], ...]:
     """Return colours by structure, of untrusted pairs, or raise `QueryError`."""
     found = {}
     for name, color in _read_pairs(value, "colors"):
-        if not isinstance(color, str) or not _COLOR.fullmatch(color):
+        if not isinstance(color, str) or not COLOR.fullmatch(color):
             raise QueryError(f"The colour of {name!r} must be like '#1f77b4'; got {color!r:.100}.")
         found[name] = color.lower()
     return tuple(found.items())

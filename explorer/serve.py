@@ -150,7 +150,7 @@ def _environment(dataset: str, store: str | None, mask_sets: Mapping[str, str]) 
         MASKS_VARIABLE: json.dumps({name: _absolute(place) for name, place in mask_sets.items()}),
     }
     found.pop(STORE_VARIABLE, None)
-    return found | ({STORE_VARIABLE: str(Path(store).resolve())} if store else {})
+    return found | ({STORE_VARIABLE: str(Path(store).expanduser().resolve())} if store else {})
 
 
 def _absolute(place: str) -> str:

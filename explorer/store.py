@@ -49,8 +49,18 @@ def default_store(dataset: Dataset) -> Path:
         found = beside if beside.exists() else beside.parent
         if (beside / "manifest.json").exists() or _can_write(found):
             return beside
-    digest = blake2b(os.fsencode(key), digest_size=6).hexdigest()
+    return cached_store(dataset)
+
+
+def cached_store(dataset: Dataset) -> Path:
+    """Return the data set's folder in the user's cache."""
+    digest = blake2b(os.fsencode(place(dataset.location)), digest_size=6).hexdigest()
     return Path(platformdirs.user_cache_dir("totalseg-explorer")) / f"{dataset.name}-{digest}"
+
+
+def store_of(dataset: Dataset, store: str | os.PathLike[str] | None) -> Path:
+    """Return the folder of an index: as given, or by default `default_store`."""
+    return default_store(dataset) if store is None else Path(store).expanduser()
 
 
 def place(location: str) -> str:

@@ -57,6 +57,11 @@ class Structure:
     color: str
     snomed: str
 
+    @property
+    def full_label(self) -> str:
+        """Words for people, with the side: ``"kidney left"``."""
+        return f"{self.label} {self.side}".strip()
+
 
 @cache
 def _known() -> dict[str, tuple[str, str, str]]:

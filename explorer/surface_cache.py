@@ -8,16 +8,14 @@ the longest unused go first (`explorer.cache.DiskCache`).
 import os
 import struct
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from explorer import surfaces
 from explorer.cache import DiskCache
 from explorer.dataset import Dataset
 from explorer.grid import Grid
-from explorer.store import default_store
+from explorer.store import cached_store, store_of
 from explorer.surfaces import Surface
 
 LIMIT_BYTES = 2**30
@@ -77,8 +75,7 @@ def surface_cache(dataset: Dataset, store: str | os.PathLike[str] | None = None)
     store
         Folder of its index, by default `explorer.store.default_store`.
     """
-    folder = Path(store).expanduser() if store is not None else default_store(dataset)
+    folder = store_of(dataset, store)
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        digest = blake2b(dataset.location.encode(), digest_size=6).hexdigest()
-        folder = Path(platformdirs.user_cache_dir("totalseg-explorer")) / f"{dataset.name}-{digest}"
+        folder = cached_store(dataset)
     return DiskCache(folder / "surfaces", LIMIT_BYTES)

@@ -11,6 +11,7 @@ the volume of its voxels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import fast_simplification
 import numpy as np
@@ -20,7 +21,6 @@ from explorer.blocks import block_size, blocks, whole_blocks
 from explorer.borders import fitted
 from explorer.errors import QueryError
 from explorer.grid import Grid
-from explorer.manifold import parted
 
 TRIANGLES = 4_000
 """Default budget of a surface."""
@@ -32,12 +32,11 @@ VERSION = 3
 """Grows when the same voxels give another surface, so that kept ones are made anew."""
 
 _READ_VOXELS = 2**25
-_FACES_PER_TRIANGLE = 0.55
+_FACES_PER_TRIANGLE = 0.65
 _ROUNDS = 14
 _ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
 _SMALL = 400
-_TRIES = 3
 _TAUBIN = (0.5, -0.53) * 4
 _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
@@ -132,7 +131,7 @@ def surface(
             outward = _outward(_across(points.T, quads), quads, len(points))
             outward *= np.sign(np.linalg.det(affine))
             points = fitted(points, outward, inside, affine, first_mm, factors)
-        points, found = _closed(points, found, triangles)
+        points, found = _simplify(points, found, triangles)
         if len(found) <= triangles or faces_wanted < 1:
             break
         faces_wanted /= 2  # no fewer triangles without tearing it: begin with a coarser one
@@ -208,16 +207,6 @@ def _triangles(points: Floats, quads: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.concatenate([first, second])
 
 
-def _closed(points: Floats, triangles: NDArray[np.int32], budget: int) -> tuple[Floats, NDArray[np.int32]]:
-    """Simplify a surface to a budget, and part it where it touches itself."""
-    points, triangles = parted(*_simplify(points, triangles, budget))
-    for _ in range(_TRIES):  # parting adds a few triangles
-        if len(triangles) <= budget:
-            break
-        points, triangles = parted(*_simplify(points, triangles, 2 * budget - len(triangles) - 2))
-    return points, triangles
-
-
 def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tuple[Floats, NDArray[np.int32]]:
     """Collapse the edges that matter least, by quadric errors, until the budget holds."""
     if len(triangles) <= budget:
@@ -233,33 +222,27 @@ def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tupl
 
 def _smoothed(points: Floats, triangles: NDArray[np.int32]) -> Floats:
     """Take off ripples of few edges' length and leave the rest (Taubin 1995, lambda-mu smoothing)."""
-    count = len(points)
     rows, others = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
-    # Numbers of 16 bits are sorted by their digits.
-    order = np.argsort(rows.astype(np.uint16) if count <= _CODES else rows, kind="stable")
-    neighbours = np.bincount(rows, minlength=count)
-    sorted_rows = rows.take(order)
-    nth = np.arange(rows.size) - (np.cumsum(neighbours) - neighbours).take(sorted_rows)
-    beside = np.full((int(neighbours.max()), count), count, np.intp)
-    beside[nth, sorted_rows] = others.take(order)
-    weights = (1 / np.maximum(neighbours, 1)).astype(np.float32)[:, None]
-    middle = points.mean(axis=0)
-    # x, y, z and nothing; the last row is the neighbour that is not there.
-    places = np.zeros((count + 1, 4), np.float32)
-    places[:count, :3] = points - middle
-    whole = places.view(np.complex128).ravel()  # one 16-byte number per vertex is taken at once
-    taken = np.empty(count, np.complex128)
+    # Numbers of 16 bits are sorted by their digits, which takes a fraction of the time.
+    sorted_by = rows.astype(np.uint16) if len(points) <= _CODES else rows
+    others = others.take(np.argsort(sorted_by, kind="stable")).astype(np.intp)
+    counts = np.bincount(rows, minlength=len(points))
+    used = np.flatnonzero(counts)
+    starts = (np.cumsum(counts) - counts)[used]
+    # Two coordinates as one complex number, so that they are taken and added at once.
+    across: NDArray[Any] = points[:, 0] + 1j * points[:, 1]
+    upward: NDArray[Any] = np.ascontiguousarray(points[:, 2])
+    weights = 1 / counts[used]
+    whole = used.size == len(points)
     for share in _TAUBIN:
-        moved = np.zeros((count, 4), np.float32)
-        for row in beside:
-            np.take(whole, row, out=taken, mode="clip")
-            moved += taken.view(np.float32).reshape(count, 4)
-        moved *= weights
-        moved -= places[:count]
-        moved *= share
-        places[:count] += moved
-    smoothed: Floats = places[:count, :3] + middle
-    return smoothed
+        for column in (across, upward):
+            middle = np.add.reduceat(column.take(others), starts)
+            middle *= weights
+            middle -= column if whole else column[used]
+            middle *= share
+            np.add(column if whole else column[used], middle, out=middle)
+            column[slice(None) if whole else used] = middle
+    return np.stack([across.real, across.imag, upward], axis=1)
 
 
 def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limit_mm: float) -> Floats:

@@ -41,12 +41,8 @@ _LABELS: dict[str, tuple[str, str]] = {
     "times_given_in": ("Times given in", ""),
     "slice_thickness_mm": ("Slice thickness", "mm"),
     "orientation": ("Orientation", ""),
-    "spacing_k_mm": ("Spacing k", "mm"),
-    "spacing_i_mm": ("Spacing i", "mm"),
-    "spacing_j_mm": ("Spacing j", "mm"),
-    "shape_i": ("Size i", ""),
-    "shape_j": ("Size j", ""),
-    "shape_k": ("Slices", ""),
+    "slice_spacing_mm": ("Slice spacing", "mm"),
+    "slice_count": ("Slices", ""),
     "structures_present": ("Structures present", ""),
     "oblique": ("Oblique", ""),
     "dtype": ("Voxel type", ""),
@@ -57,7 +53,8 @@ _UNITS = {"mm": "mm", "ml": "ml", "ms": "ms", "t": "T", "years": "years"}
 _BOOLEANS = {True: "yes", False: "no"}
 
 _NO_FACET = frozenset(
-    {"spacing_i_mm", "spacing_j_mm", "shape_i", "shape_j", "voxel_volume_ml", "orthogonal", "problems"}
+    {*(f"spacing_{axis}_mm" for axis in "ijk"), *(f"shape_{axis}" for axis in "ijk")}
+    | {"voxel_volume_ml", "orthogonal", "problems"}
     | {
         *(f"intensity_{which}" for which in ("min", "p1", "p50", "p99", "max")),
         "background_share",

@@ -10,7 +10,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -54,7 +53,7 @@ def compile_kernel(folder: Path) -> Path | None:
         The binary; None, and none is left from before, when there is no compiler or it fails.
     """
     source = folder / "kernel.c"
-    binary = folder / {"win32": "kernel.dll", "darwin": "kernel.dylib"}.get(sys.platform, "kernel.so")
+    binary = folder / "kernel.so"
     made = binary.with_suffix(".new")
     flags = [*FLAGS, f"-DKERNEL_SOURCE=0x{crc32(source.read_bytes()):x}u"]
     if "universal2" in sysconfig.get_platform():

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from explorer.cohort import ALIKE
 from explorer.dataset import Dataset
 from explorer.findings import Finding, listed, shown
 
@@ -15,9 +16,6 @@ THICKNESS_NOTE = 1.15
 
 THICKNESS_WARNING = 2.5
 """The same for a warning; scanners interpolate to half of the thickness."""
-
-ALIKE = 1.01
-"""The larger over the smaller of two spacings that are taken for the same."""
 
 FEW_SLICES = 5
 """Fewer voxels along an axis are worth a note; the smallest published image has so many."""

@@ -24,13 +24,13 @@ OVERLAP_WARNING = (0.1, 10)
 """Share of the smaller of two masks, and number of voxels, from which on an overlap is a warning."""
 
 STRAY_SHARE = 0.01
-"""All pieces but the largest together: at most so much of a structure is stray.
+"""All components but the largest together: at most so much of a structure is stray.
 
-More may be real: vertebrae, discs and the bowel have many pieces, and the image cuts others apart.
+More may be real: vertebrae, discs and the bowel have many components, and the image cuts others apart.
 """
 
 STRAY_SPECK_SHARE = 0.1
-"""The same where each of these pieces is a single voxel."""
+"""The same where each of these components is a single voxel."""
 
 USUAL, RARE = 0.5, 0.1
 """A mask file is expected where more than `USUAL` of the cases have it, and extra where at most
@@ -106,7 +106,7 @@ def sides(structures: pd.DataFrame, cases: pd.DataFrame) -> Iterator[Finding]:
 
 
 def strays(structures: pd.DataFrame) -> Iterator[Finding]:
-    """Find structures with a few voxels apart from their largest piece."""
+    """Find structures with a few voxels apart from their largest component."""
     many = structures[structures["components"] > 1]
     voxels = many["voxels"].astype(float)
     rest = (voxels * (1 - many["largest_component"])).round()
@@ -114,7 +114,7 @@ def strays(structures: pd.DataFrame) -> Iterator[Finding]:
     tiny = (rest > 0) & ((rest <= STRAY_SHARE * voxels) | specks)
     for row in many.assign(rest=rest)[tiny][["case", "structure", "voxels", "rest"]].to_dict("records"):
         part = f"{row['rest']:,.0f} of {row['voxels']:,} voxels"
-        what = f"{row['structure']}: {part} lie apart from the largest piece."
+        what = f"{row['structure']}: {part} lie apart from the largest component."
         yield Finding("stray", what, row["case"], row["structure"])
 
 

@@ -7,7 +7,6 @@ loaded by ctypes. Set ``EXPLORER_NO_KERNEL=1`` before the first file is read to 
 import ctypes
 import os
 import re
-import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
-BINARY = {"win32": "kernel.dll", "darwin": "kernel.dylib"}.get(sys.platform, "kernel.so")
+BINARY = "kernel.so"  # on every system: what is loaded by its path may be called anything
 
 MOST_RUNS = 2**21
 """Masks with more are left to numpy. A run takes 36 bytes at most while it is worked on, 75 MB for all,
@@ -44,7 +43,7 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "kernel_scan_begin": (None, "pnnnpnpppppn"),
     "kernel_scan": (ctypes.c_int64, "ppnn"),
     "kernel_scan_end": (ctypes.c_int64, "pp"),
-    "kernel_pieces": (ctypes.c_int64, "pnnppp"),
+    "kernel_components": (ctypes.c_int64, "pnnppp"),
     "kernel_count": (ctypes.c_int64, "pnnpnppp"),
     "kernel_renumber": (None, "pnnpnp"),
     "kernel_begins_anew": (ctypes.c_int64, "pn"),
@@ -170,11 +169,11 @@ def scan(
     return Scan(Runs(shape, _scratch.rows[:count].copy()), areas, total.value)
 
 
-def pieces(runs: Runs) -> tuple[int, int]:
-    """Return the number of 26-connected pieces and the voxels of the largest one."""
+def count_components(runs: Runs) -> tuple[int, int]:
+    """Return the number of 26-connected components and the voxels of the largest one."""
     count = len(runs.rows)
     parents, sizes, largest = np.empty(count, np.int32), np.empty(count, np.int64), ctypes.c_int64()
-    found = _loaded().kernel_pieces(
+    found = _loaded().kernel_components(
         _at(runs.rows), count, runs.shape[1], _at(parents), _at(sizes), ctypes.addressof(largest)
     )
     return int(found), largest.value

@@ -263,7 +263,7 @@ int64_t kernel_scan_end(scan *s, uint32_t *crc)
     return s->count;
 }
 
-/* ---- pieces -------------------------------------------------------------------------------------- */
+/* ---- connected components ------------------------------------------------------------------------ */
 
 static int32_t root(int32_t *parents, int32_t n)
 {
@@ -272,16 +272,16 @@ static int32_t root(int32_t *parents, int32_t n)
     return n;
 }
 
-/* Count the 26-connected pieces of a mask from its runs; the voxels of the largest one go to `largest`.
+/* Count the 26-connected components of a mask from its runs; the voxels of the largest one go to `largest`.
  *
  * parents, sizes   room for `count` numbers each
  */
-int64_t kernel_pieces(const run *runs, int64_t count, int64_t nj, int32_t *parents, int64_t *sizes, int64_t *largest)
+int64_t kernel_components(const run *runs, int64_t count, int64_t nj, int32_t *parents, int64_t *sizes, int64_t *largest)
 {
     /* The rows before a row that touch it: how far back, and on which side along j. */
     const int64_t back[4] = {1, nj + 1, nj, nj - 1};
     const int side[4] = {-1, -1, 0, 1};
-    int64_t near[4] = {0, 0, 0, 0}, pieces = 0;
+    int64_t near[4] = {0, 0, 0, 0}, components = 0;
 
     for (int64_t n = 0; n < count; n++) {
         const int64_t j = runs[n].row % nj;
@@ -304,12 +304,12 @@ int64_t kernel_pieces(const run *runs, int64_t count, int64_t nj, int32_t *paren
     *largest = 0;
     for (int64_t n = 0; n < count; n++) {
         int64_t *size = &sizes[root(parents, (int32_t)n)];
-        pieces += *size == 0;
+        components += *size == 0;
         *size += runs[n].stop - runs[n].start;
         if (*size > *largest)
             *largest = *size;
     }
-    return pieces;
+    return components;
 }
 
 /* ---- values of another volume of the same shape inside the runs ---------------------------------- */

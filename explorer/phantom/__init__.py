@@ -113,6 +113,8 @@ class PhantomCase:
         Voxels that belong to two structures, by pair of names.
     oddity
         What was planted, in words, or ``""``.
+    body
+        The drawing that its masks were filled from.
     """
 
     id: str
@@ -184,6 +186,8 @@ def write_phantom(
     from tqdm.auto import tqdm
 
     target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise DatasetError(f"{target} is a file: give a folder.")
     if target.exists() and any(target.iterdir()) and not overwrite:
         raise DatasetError(f"{target} is not empty: give another folder, or overwrite=True to replace it.")
     try:
@@ -237,6 +241,11 @@ def write_case(
         Along x, y and z of the patient; by default the region's.
     seed
         The patient.
+
+    Raises
+    ------
+    UnknownName
+        There is no such region.
     """
     if region not in REGIONS:
         raise UnknownName("region", region, REGIONS)

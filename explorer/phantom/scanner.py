@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.phantom.shapes import Canvas, Ellipsoid, Solid, Tube, mirrored
+from explorer.phantom.shapes import Canvas, Ellipsoid, Solid, Tube, mirrored, scaled
 
 _KIND: tuple[tuple[str, str], ...] = (
     ("spinal_cord", "cord"),
@@ -113,19 +113,12 @@ def trunk(canvas: Canvas) -> NDArray[np.float64]:
     ]
     for solid in [*parts, *map(mirrored, parts[2:])]:
         for share in (1.0, 0.9, 0.7):
-            inner = solid if share == 1 else _shrunk(solid, share)
+            inner = scaled(solid, share)
             hit = canvas.inside(inner)
             if hit is not None:
                 box, inside = hit
                 found[box][inside] = np.minimum(found[box][inside], share - 0.02)
     return found
-
-
-def _shrunk(solid: Solid, share: float) -> Solid:
-    if isinstance(solid, Tube):
-        return Tube(solid.points, tuple(radius * share for radius in solid.radii))
-    a, b, c = (radius * share for radius in solid.radii)
-    return Ellipsoid(solid.center, (a, b, c), solid.tilt, solid.power)
 
 
 def paint(

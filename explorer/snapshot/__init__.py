@@ -21,8 +21,8 @@ from explorer.snapshot.measurements import Measurement
 from explorer.snapshot.paint import (
     AGREED,
     BOTH_KINDS,
-    ONLY_OTHER,
-    ONLY_SHOWN,
+    ONLY_FILLED,
+    ONLY_OUTLINED,
     Bits,
     Masks,
     Rgb,
@@ -35,7 +35,9 @@ from explorer.snapshot.paint import (
     paint_fills,
     paint_outlines,
 )
-from explorer.snapshot.png import png_bytes
+from explorer.snapshot.png import MAX_PIXELS, MAX_SIZE, png_bytes
+from explorer.snapshot.rendered import LAYOUTS as WITH_SPACE
+from explorer.snapshot.rendered import Rendered, paste
 from explorer.snapshot.tiles import Tile, View, split, tiles
 from explorer.structures import in_order, structure
 from explorer.views.options import Options as Options
@@ -45,8 +47,8 @@ from explorer.views.picture import Picture
 LAYOUTS = ("grid", *PLANES, "mosaic", "sheet")
 """What there is to draw."""
 
-MIN_SIZE, MAX_SIZE, MAX_PIXELS = 64, 8192, 40_000_000
-"""Bounds of a side in CSS pixels, and of the image in its own."""
+MIN_SIZE = 64
+"""Of a side in CSS pixels."""
 
 _LINE: Rgb = (0x2A, 0x2F, 0x36)
 
@@ -66,10 +68,13 @@ def draw(
     first: int | None = None,
     zooms: Mapping[str, Zoom] | None = None,
     measurements: Sequence[Measurement] = (),
+    space: Rendered | None = None,
     window: tuple[float, float] | None = None,
     colors: Mapping[str, str] | None = None,
     opacities: Mapping[str, float] | None = None,
     volumes_ml: Mapping[str, float] | None = None,
+    volumes_of: str = "",
+    remarks: Mapping[str, str] | None = None,
     title: str = "",
     notes: Sequence[str] = (),
     legend: bool = True,
@@ -100,7 +105,7 @@ def draw(
         How; by default as `Options` has it.
     layout
         One of `LAYOUTS`: three planes and the legend, one plane, one beside a sheet of its slices, or
-        that sheet alone.
+        that sheet alone. With `space` ``"grid"``, which has it beside the three planes, or ``"3d"``.
     plane
         Of the sheet, and beside it.
     first
@@ -109,12 +114,18 @@ def draw(
         By plane; ``"sheet"`` is that of its slices. What is not in it fits its tile.
     measurements
         Distances and angles; those of the slices that are drawn, but for the sheet's, are shown.
+    space
+        3D as a page shows it. The legend is beside all then.
     window
         Intensities shown as black and white; by default the picture's.
     colors, opacities
         By structure, where they differ from the table's and from 1: ``"#rrggbb"``, 0 to 1.
     volumes_ml
         By structure, for the legend.
+    volumes_of
+        The mask set that they were measured in, for a legend of two sets.
+    remarks
+        By structure, what else the legend says of it, such as ``"cut off"``.
     title
         The case's id.
     notes
@@ -138,7 +149,8 @@ def draw(
     QueryError
         The size is out of bounds, or the window is empty.
     """
-    for what, name, known in (("layout", layout, LAYOUTS), ("plane", plane, PLANES)):
+    layouts = LAYOUTS if space is None else WITH_SPACE
+    for what, name, known in (("layout", layout, layouts), ("plane", plane, PLANES)):
         if name not in known:
             raise UnknownName(what, str(name)[:100], known)
     low, high = window or picture.window
@@ -156,20 +168,23 @@ def draw(
         zooms or {},
         first,
     )
-    scene = _Scene(picture, masks, other, names, options, style, (low, high), view, measurements)
-    area, listed = split(layout, size, scale, legend)
-    shown = tiles(view, layout, plane, area)
+    scene = _Scene(picture, masks, other, names, options, style, (low, high), view, measurements, space)
+    area, listed = split(layout if space is None else "3d", size, scale, legend)
+    shown = [] if layout == "3d" else tiles(view, layout, plane, area)
     canvas = np.zeros((size[1], size[0], 3), np.uint8)
     for tile in shown:
         _paint(scene, tile, canvas)
     sheet = words.Sheet(Image.fromarray(canvas), scale)
-    values = [] if picture.problem else [f"Window {low:.6g} to {high:.6g}"]
+    values = [] if picture.problem else [f"Window {words.level(low)} to {words.level(high)}"]
     # Other layouts have it in the tile.
     notes = [*notes, words.grid_note(picture.grid)] if layout == "sheet" else notes
     heading = [title, "  ·  ".join([*values, _view(options)]), *filter(None, notes)]
+    head = "" if listed and legend else "  ·  ".join(filter(None, (title, *notes)))
     for n, tile in enumerate(shown):
-        head = "" if (listed and legend) or n else "  ·  ".join(filter(None, (title, *notes)))
-        _write(scene, tile, sheet, head)
+        _write(scene, tile, sheet, "" if n else head)
+    if space is not None:
+        quarter = (area[2] // 2, area[3] // 2, area[2], area[3])
+        paste(sheet, space, *((quarter, "") if shown else (area, head)))
     if layout == "grid":
         _rule(sheet, area)
     cells = [tile for tile in shown if tile.in_sheet]
@@ -181,7 +196,9 @@ def draw(
         words.letters(sheet, sheet_area, picture.grid, cells[0].placement)
         words.corner_scale_bar(sheet, sheet_area, cells[0].area, cells[0].placement)
     if listed:
-        told = (heading, _key(scene), _entries(scene, shown, volumes_ml or {})) if legend else ([], [], [])
+        key = _key(scene, volumes_of) if shown else []
+        entries = _entries(scene, shown, volumes_ml or {}, remarks or {})
+        told = (heading, key, entries) if legend else ([], [], [])
         words.legend(sheet, listed, *told)
     return png_bytes(np.asarray(sheet.image), 96 * scale)
 
@@ -197,6 +214,7 @@ class _Scene:
     window: tuple[float, float]
     view: View
     measurements: Sequence[Measurement]
+    space: Rendered | None
 
     @property
     def differs(self) -> bool:
@@ -263,7 +281,7 @@ def _paint(scene: _Scene, tile: Tile, canvas: Bits) -> None:
     part[:] = enlarge(grey, tile.placement, area, smooth=scene.options.smooth)[..., None]
     if scene.options.overlay and scene.style.shown:
         column, row = tile.placement.voxels(area, columns, rows)
-        _paint_structures(scene, tile, Spot(part, row, column))
+        _paint_structures(scene, tile, Spot(part, row, column, tile.placement.lattice(area)))
     x, y = inner[0] - area[0], inner[1] - area[1]
     canvas[inner[1] : inner[3], inner[0] : inner[2]] = part[
         y : y + inner[3] - inner[1], x : x + inner[2] - inner[0]
@@ -283,9 +301,9 @@ def _paint_structures(scene: _Scene, tile: Tile, spot: Spot) -> None:
         if style.paint != "outline":
             paint_fills(spot, ids, masks.sets, style)
         if style.paint != "fill":
-            paint_outlines(spot, ids, masks.sets, style)
+            paint_outlines(spot, ids, masks.sets, style, look="plain" if other is None else "dashed")
     if other is not None and theirs is not None:
-        paint_outlines(spot, theirs, other.sets, style, cased=True)
+        paint_outlines(spot, theirs, other.sets, style, look="cased")
 
 
 def _ids(masks: Masks | None, tile: Tile) -> NDArray[Any] | None:
@@ -322,7 +340,9 @@ def _rule(sheet: words.Sheet, area: Area) -> None:
     sheet.line((left, bottom // 2), (right, bottom // 2), _LINE)
 
 
-def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) -> list[words.Entry]:
+def _entries(
+    scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float], remarks: Mapping[str, str]
+) -> list[words.Entry]:
     """Return a line for each shown structure."""
     if not scene.options.overlay:
         return []
@@ -335,35 +355,38 @@ def _entries(scene: _Scene, shown: list[Tile], volumes_ml: Mapping[str, float]) 
                 seen.update(name for i in there.tolist() for name in masks.sets[i])
     found = []
     for name in scene.style.shown:
-        known, volume = structure(name), volumes_ml.get(name)
-        usable = volume is not None and isfinite(volume)
+        known = structure(name)
         found.append(
             words.Entry(
-                None if scene.differs else scene.style.colors[name],
+                None if scene.differs and scene.space is None else scene.style.colors[name],
                 known.label,
                 known.side[:1].upper(),
-                f"{volume:,.1f} ml" if usable else "",
+                words.volume(volumes_ml.get(name)),
                 name in seen,
+                remark=remarks.get(name, ""),
             )
         )
     return found
 
 
-def _key(scene: _Scene) -> list[words.Entry]:
-    """Return what tells two mask sets apart."""
+def _key(scene: _Scene, volumes_of: str) -> list[words.Entry]:
+    """Return what tells two mask sets apart, and whose the volumes are."""
     if scene.other is None or not scene.options.overlay:
         return []
     ours, theirs = scene.names
+    whose = [words.Entry(None, f"Volumes: {volumes_of}")] if volumes_of else []
     if scene.differs:
         return [
             words.Entry(AGREED, "in both"),
-            words.Entry(ONLY_SHOWN, f"only {ours}"),
-            words.Entry(ONLY_OTHER, f"only {theirs}"),
+            words.Entry(ONLY_OUTLINED, f"only {theirs}"),
+            words.Entry(ONLY_FILLED, f"only {ours}"),
             words.Entry(BOTH_KINDS, "different structures"),
+            *whose,
         ]
-    how = {"fill": "Fill", "outline": "Outline", "both": "Fill and outline"}[scene.style.paint]
-    line = "Outline" if scene.style.paint == "fill" else "Dark outline"
+    how = {"fill": "Fill", "outline": "Dashed outline", "both": "Fill and dashed outline"}[scene.style.paint]
+    is_line = scene.style.paint == "outline"
     return [
-        words.Entry(words.FAINT, f"{how}: {ours}", hollow=scene.style.paint == "outline"),
-        words.Entry(words.FAINT, f"{line}: {theirs}", hollow=True),
+        words.Entry(words.FAINT, f"{how}: {ours}", hollow=is_line, dashed=is_line),
+        words.Entry(words.FAINT, f"Outline: {theirs}", hollow=True),
+        *whose,
     ]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.grid import Grid
+from explorer.snapshot.dashes import Lattice
 from explorer.views.slices import PLANES, axis_letters
 
 Area = tuple[int, int, int, int]
@@ -74,12 +75,17 @@ class Placement:
         top, bottom = _span(self.origin_y, self.step_y, rows)
         return left, top, right, bottom
 
+    def lattice(self, area: Area) -> Lattice:
+        """Return where the corners of voxels lie, seen from the corner of an area."""
+        x, y = self.pixel(-0.5, -0.5)
+        return Lattice(x, y, self.step_x, self.step_y).moved(area[0], area[1])
+
     def voxels(self, area: Area, columns: int, rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the column of each x and the row of each y of an area."""
         x, y = (np.arange(start, stop) + 0.5 for start, stop in (area[::2], area[1::2]))
-        column = np.floor((x - self.origin_x) / self.step_x + 0.5).astype(np.intp)
-        row = np.floor((y - self.origin_y) / self.step_y + 0.5).astype(np.intp)
-        return column.clip(0, columns - 1), row.clip(0, rows - 1)
+        column = np.floor((x - self.origin_x) / self.step_x + 0.5).clip(0, columns - 1)
+        row = np.floor((y - self.origin_y) / self.step_y + 0.5).clip(0, rows - 1)
+        return column.astype(np.intp), row.astype(np.intp)
 
 
 def _span(origin: float, step: float, count: int) -> tuple[int, int]:
@@ -114,7 +120,7 @@ def place(
     across_mm = grid.shape[column] * grid.spacing_mm[column]
     up_mm = grid.shape[row] * grid.spacing_mm[row]
     around = 2 * margin * scale
-    fit = max(min((width - around) / across_mm, (height - around) / up_mm), 0.01) * zoom.factor
+    fit = min(max(width - around, 1) / across_mm, max(height - around, 1) / up_mm) * zoom.factor
     flip = plane == "sagittal" or radiological
     step_x = grid.spacing_mm[column] * fit * (-1 if flip else 1)
     step_y = -grid.spacing_mm[row] * fit

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from explorer.snapshot.dashes import Lattice, dashed
 from explorer.snapshot.geometry import Area, Placement
 from explorer.views.overlay import PLANES
 from explorer.views.picture import Picture
@@ -16,11 +17,9 @@ Rgb = tuple[int, int, int]
 Bits = NDArray[np.uint8]
 
 AGREED: Rgb = (0x8B, 0x95, 0xA3)
-ONLY_SHOWN: Rgb = (0x3A, 0xA0, 0xFF)
-ONLY_OTHER: Rgb = (0xFF, 0x9F, 0x1C)
+ONLY_OUTLINED: Rgb = (0x3A, 0xA0, 0xFF)
+ONLY_FILLED: Rgb = (0xFF, 0x9F, 0x1C)
 BOTH_KINDS: Rgb = (0xE0, 0x5C, 0xFF)
-
-_CASING = 0.75  # how dark the line under an outline of the compared set is
 
 
 class Masks(Protocol):
@@ -133,11 +132,14 @@ class Spot:
         The pixels of the image that it covers, shape (height, width, 3); a view to paint on.
     row, column
         Of the slice, by y and by x of `part`.
+    lattice
+        Of the slice, seen from the corner of `part`.
     """
 
     part: Bits
     row: NDArray[np.intp]
     column: NDArray[np.intp]
+    lattice: Lattice
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values by voxel, shape (rows, columns), by pixel."""
@@ -154,25 +156,40 @@ def paint_fills(spot: Spot, ids: NDArray[Any], sets: Sequence[Sequence[str]], st
 
 
 def paint_outlines(
-    spot: Spot, ids: NDArray[Any], sets: Sequence[Sequence[str]], style: Style, *, cased: bool = False
+    spot: Spot, ids: NDArray[Any], sets: Sequence[Sequence[str]], style: Style, *, look: str = "plain"
 ) -> None:
     """Draw the border of each structure of a slice on its inner side.
 
     Parameters
     ----------
-    cased
-        Whether a darker line, 1 px wider, lies under each.
+    look
+        ``"plain"``, ``"cased"``: over a black line, 1 px wider, or ``"dashed"``.
     """
+    lines = list(_lines(spot, ids, sets, style, look))
+    # What is under all lies under the lines of all.
+    for box, name, seen, _ in lines if look == "cased" else ():
+        blend(
+            box.part, (0, 0, 0), _border(seen, style.width + 1) * np.float32(style.opacities.get(name, 1.0))
+        )
+    for box, name, _, alpha in lines:
+        blend(box.part, style.colors[name], alpha)
+
+
+def _lines(
+    spot: Spot, ids: NDArray[Any], sets: Sequence[Sequence[str]], style: Style, look: str
+) -> Iterator[tuple[Spot, str, NDArray[np.bool_], NDArray[np.float32]]]:
+    """Yield for each shown structure its box, its name, where it is in there, with 1 px around, and alpha."""
     for name, inside in _members(ids, sets, style.shown):
         y, x = (_pixels_of(hit, at) for hit, at in zip(_hits(inside), (spot.row, spot.column), strict=True))
         if y.start >= y.stop or x.start >= x.stop:
             continue
-        box = Spot(spot.part[y, x], spot.row[y], spot.column[x])
+        lattice = spot.lattice.moved(x.start, y.start)
+        box = Spot(spot.part[y, x], spot.row[y], spot.column[x], lattice)
         seen = np.pad(box.spread(inside), 1)
-        opacity = style.opacities.get(name, 1.0)
-        if cased:
-            blend(box.part, (0, 0, 0), _border(seen, style.width + 1) * np.float32(_CASING * opacity))
-        blend(box.part, style.colors[name], _border(seen, style.width) * np.float32(opacity))
+        alpha = _border(seen, style.width) * np.float32(style.opacities.get(name, 1.0))
+        if look == "dashed":
+            alpha *= dashed(inside, lattice, alpha.shape, style.width)
+        yield box, name, seen, alpha
 
 
 def paint_difference(
@@ -192,7 +209,7 @@ def paint_difference(
     for i, pair in enumerate(pairs.tolist()):
         one, two = shown.intersection(sets[pair // count]), shown.intersection(other.sets[pair % count])
         if one or two:
-            kinds = (BOTH_KINDS if two - one else ONLY_SHOWN) if one - two else ONLY_OTHER
+            kinds = (BOTH_KINDS if two - one else ONLY_FILLED) if one - two else ONLY_OUTLINED
             colors[i] = kinds if one != two else AGREED
             alphas[i] = style.opacity
     seen = spot.spread(inverse.reshape(ids.shape))

@@ -20,7 +20,8 @@ CROSS: Rgb = (0x4D, 0xA3, 0xFF)
 
 _LONGEST = 200
 _EXACT = Context(prec=400)
-_EDGE, _GAP, _ROW, _COLUMN = 8, 7, 19, 190
+_MANY_ML = 1e9
+_EDGE, _GAP, _ROW, _COLUMN, _REMARK = 8, 7, 19, 190, 110
 _ROOMY = (130, 90)
 _GLYPHS = frozenset(chr(n) for n in range(32, 127)) | frozenset("·…°±")
 _LIKE = str.maketrans({"–": "-", "—": "-", "−": "-", "‑": "-", "×": "x", "µ": "u", "\t": " ", "\n": " "})
@@ -44,6 +45,10 @@ class Entry:
         Whether it is in the slices that are drawn.
     hollow
         Whether its chip is but a line around.
+    dashed
+        Whether that line has gaps.
+    remark
+        Words behind the volume.
     """
 
     color: Rgb | None
@@ -52,6 +57,8 @@ class Entry:
     volume: str = ""
     seen: bool = True
     hollow: bool = False
+    dashed: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +109,24 @@ def _font(size: float) -> Font:
 
 def rounded(value: float, digits: int = 1) -> str:
     """Return a number as the browser writes it: halves go away from 0, and there is no minus before 0."""
-    if not math.isfinite(value):
-        return str(value)
+    if not abs(value) < 1e21:
+        return repr(float(value))
     found = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EXACT)
     return str(abs(found) if found.is_zero() else found)
+
+
+def level(value: float) -> str:
+    """Return an end of a window as the bar under the slices has it: four digits, or all before the point."""
+    return rounded(value, 0) if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def volume(value_ml: float | None) -> str:
+    """Return a volume as the list has it, or ``""`` where it is not known."""
+    if value_ml is None or not math.isfinite(value_ml):
+        return ""
+    if value_ml >= _MANY_ML:
+        return f"{value_ml:.3g} ml"
+    return "< 0.1 ml" if value_ml < 0.05 else f"{value_ml:,.1f} ml"
 
 
 def grid_note(grid: Grid) -> str:
@@ -240,7 +261,9 @@ def legend(
         y += _ROW * s
     y += 6 * s if key else 0
     rows = max(int((bottom - y) // (_ROW * s)), 0)
-    most = max(int((right - left) // (_COLUMN * s)), 1)
+    aside = max((sheet.width_of(entry.remark, 12) + 10 * s for entry in entries if entry.remark), default=0.0)
+    aside = min(aside, _REMARK * s)
+    most = max(int((right - left) // (_COLUMN * s + aside)), 1)
     columns = min(most, -(-len(entries) // max(rows, 1))) or 1
     kept = list(entries)
     more = len(entries) - rows * columns
@@ -251,26 +274,38 @@ def legend(
     gap = 20 * s
     wide = (right - left - gap * (columns - 1)) / columns
     for n, entry in enumerate(kept):
-        _entry(sheet, left + n // rows * (wide + gap), y + n % rows * _ROW * s, wide, entry)
+        _entry(sheet, left + n // rows * (wide + gap), y + n % rows * _ROW * s, wide, entry, aside)
     if more > 0 and rows:
         n = len(kept)
         at = (left + n // rows * (wide + gap) + 22 * s, y + (n % rows + 0.5) * _ROW * s)
         sheet.write(at, f"+ {more} more", ink=FAINT, anchor="lm", room=wide)
 
 
-def _entry(sheet: Sheet, x: float, y: float, wide: float, entry: Entry) -> None:
+def _gaps(chip: tuple[float, float, float, float], half: float) -> list[tuple[float, float, float, float]]:
+    """Return the middles of the sides of a chip, to be left out."""
+    left, top, right, bottom = chip
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return [(x - half, top, x + half, bottom), (left, y - half, right, y + half)]
+
+
+def _entry(sheet: Sheet, x: float, y: float, wide: float, entry: Entry, aside: float = 0.0) -> None:
+    """Write a line of the legend; `aside` is the room for remarks, in pixels."""
     s = sheet.scale
     middle = y + _ROW * s / 2
     chip = (x, middle - 6 * s, x + 12 * s, middle + 6 * s)
     if entry.color and entry.hollow:
         sheet.draw.rounded_rectangle(chip, 3 * s, outline=entry.color, width=max(1, round(2 * s)))
+        for box in _gaps(chip, 2 * s) if entry.dashed else ():
+            sheet.draw.rectangle(box, (0, 0, 0))
     elif entry.color:
         sheet.draw.rounded_rectangle(chip, 3 * s, entry.color)
-    right = x + min(wide, 330 * s)
-    volume = sheet.width_of(entry.volume, 12)
+    right = x + min(wide, 330 * s + aside) - aside
+    if entry.remark:
+        sheet.write((right + 10 * s, middle), entry.remark, ink=FAINT, anchor="lm", room=aside - 10 * s)
+    volume_wide = sheet.width_of(entry.volume, 12)
     sheet.write((right, middle), entry.volume, ink=FAINT, anchor="rm")
     side_x = right - (72 * s if entry.volume else 12 * s)
     sheet.write((side_x, middle), entry.side, ink=FAINT, anchor="mm")
     start = x + 22 * s
-    stop = side_x - 10 * s if entry.side else right - (volume + 10 * s if volume else 0)
+    stop = side_x - 10 * s if entry.side else right - (volume_wide + 10 * s if entry.volume else 0)
     sheet.write((start, middle), entry.label, anchor="lm", room=max(stop - start, 0))

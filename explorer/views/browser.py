@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -26,10 +27,19 @@ MAX_ROWS = 200
 MAX_TEXT = 200
 """Characters of a cell that are sent."""
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?")
 _STRUCTURE_MODES: dict[str, tuple[str, ...]] = {"any": ("complete", "cut_off"), "complete": ("complete",)}
 _TABLE_LAST = ("structures_present", "size", "spacing", "orientation", "problems")
 _TRIPLES = {"size": ("Size", "i × j × k"), "spacing": ("Spacing", "mm")}
-_NOT_IN_TABLE = {"spacing_k_mm", "shape_k", "orientation", "structures_present", "times_given_in", "dtype"}
+_NOT_IN_TABLE = {
+    "slice_spacing_mm",
+    "slice_count",
+    "orientation",
+    "structures_present",
+    "times_given_in",
+    "dtype",
+}
 
 
 class Facets(View):
@@ -115,10 +125,14 @@ class Facets(View):
             mode = ""
             if isinstance(clause, Has):
                 mode = "complete" if clause.status == _STRUCTURE_MODES["complete"] else "any"
-            known = structure(name)
-            label = f"{known.label} {known.side}".strip()
             rows.append(
-                {"name": name, "label": label, "any": int(present), "complete": int(complete), "mode": mode}
+                {
+                    "name": name,
+                    "label": structure(name).full_label,
+                    "any": int(present),
+                    "complete": int(complete),
+                    "mode": mode,
+                }
             )
         return rows
 
@@ -271,8 +285,8 @@ class CaseTable(View):
         out = io.StringIO()
         writer = csv.writer(out)
         columns = _columns(self.selection.everything)
-        writer.writerow([column["name"] for column in columns])
-        writer.writerows(zip(*[_cells(part, column["name"]) for column in columns], strict=True))
+        cells = [map(_inert, [column["name"], *_cells(part, column["name"])]) for column in columns]
+        writer.writerows(zip(*cells, strict=True))
         return {"name": "cases.csv"}, [out.getvalue().encode("utf-8-sig")]
 
 
@@ -313,8 +327,7 @@ def _chip(clause: Any) -> str:  # noqa: ANN401 - one of three clauses
         low = "…" if clause.low is None else f"{clause.low:g}"
         high = "…" if clause.high is None else f"{clause.high:g}"
         return f"{label} {low} – {high} {unit}".strip()
-    known = structure(clause.structure)
-    name = f"{known.label} {known.side}".strip()
+    name = structure(clause.structure).full_label
     return f"{name} complete" if clause.status == ("complete",) else f"has {name}"
 
 
@@ -353,6 +366,11 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)[:MAX_TEXT]
+
+
+def _inert(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULAS) and not _NUMBER.fullmatch(cell) else cell
 
 
 def _triples(part: pd.DataFrame, columns: list[str], style: str) -> list[str]:

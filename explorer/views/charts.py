@@ -23,7 +23,18 @@ _MAX_STRUCTURES = 120
 
 
 class ChartBar(View):
-    """Controls of a dashboard, and what is said of its chart."""
+    """Controls of a dashboard, and what is said of its chart.
+
+    Parameters
+    ----------
+    choose
+        Called with the name of an option and what the user chose.
+
+    Attributes
+    ----------
+    state
+        Options as they are, and what is said, as JSON values; replaced whole.
+    """
 
     _esm: ClassVar = STATIC / "charts.js"
     _css: ClassVar = STATIC / "charts.css"

@@ -11,6 +11,8 @@ from explorer.errors import QueryError
 from explorer.selection import read_colors, read_numbers, read_opacities, read_structures
 from explorer.snapshot.geometry import Zoom
 from explorer.snapshot.measurements import TOOLS, Measurement
+from explorer.snapshot.png import read_png
+from explorer.snapshot.rendered import Rendered
 from explorer.snapshot.tiles import with_legend
 from explorer.views.options import Options
 from explorer.views.overlay import PLANES
@@ -27,7 +29,8 @@ def asked_for(message: Message, layout: str) -> dict[str, Any]:
     ----------
     message
         ``width`` and ``height`` of the slices in CSS pixels, beside which the legend has room of its
-        own. What else it may say is in the table below; what it does not say is not in the result.
+        own. Where 3D is seen, it comes as a PNG, its title in ``space``. What else it may say is in the
+        table below; what it does not say is not in the result.
     layout
         Taken where the message names none.
 
@@ -39,15 +42,21 @@ def asked_for(message: Message, layout: str) -> dict[str, Any]:
     layout = text(message.get("layout", layout), "layout")
     legend = message.get("legend") is not False
     width = round(bounded(message, "width", 64, 7680, 1200))
+    space = {"space": _rendered(message)} if message.get("buffers") else {}
     return {
         "layout": layout,
-        "width": with_legend(layout, width) if legend else width,
+        "width": with_legend("3d" if space else layout, width) if legend else width,
         "height": round(bounded(message, "height", 64, 7680, 900)),
         "scale": bounded(message, "scale", 0.5, 4, 1),
         "legend": legend,
         "plane": text(message.get("plane", "axial"), "plane"),
         **{name: read(message[name]) for name, read in _READERS.items() if name in message},
+        **space,
     }
+
+
+def _rendered(message: Message) -> Rendered:
+    return Rendered(read_png(message["buffers"][0]), text(message.get("space"), "space"))
 
 
 def _zooms(value: object) -> dict[str, Zoom]:

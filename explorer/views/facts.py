@@ -10,7 +10,7 @@ from explorer.tables import column_label
 from explorer.views.picture import Picture
 
 _NOT_FACTS = {"signature", "problems", "image_bytes", "mask_bytes", "orthogonal", "times_given_in", "dtype"}
-_NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels"}
+_NOT_FACTS |= {"image_digest", "background_share", "nonfinite_voxels", "slice_spacing_mm", "slice_count"}
 _NOT_FACTS_PREFIXES = ("shape_", "spacing_", "intensity_", "voxel_")
 
 
@@ -33,10 +33,10 @@ def case_facts(
     given = row.get("times_given_in")
     facts = []
     if picture is not None:
-        grid = picture.grid
+        grid = picture.as_stored
         size = " × ".join(str(n) for n in grid.shape)
         spacing = " × ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
-        facts += [["Size", size, "x y z"], ["Spacing", spacing, "mm"]]
+        facts += [["Size", size, "i j k"], ["Spacing", spacing, "mm"]]
         if grid.oblique:
             facts.append(["Tilt", f"{grid.tilt_degrees:.1f}°", "closest axes shown"])
         if not grid.orthogonal:

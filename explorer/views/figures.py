@@ -275,8 +275,7 @@ def _groups(cohort: Cohort, split: str | None) -> tuple[list[tuple[str, int]], "
 
 
 def _name(name: str) -> str:
-    known = structure(name)
-    return escape(f"{known.label} {known.side}".strip()[:60])
+    return escape(structure(name).full_label[:60])
 
 
 def _quartiles(values: "np.ndarray[Any, np.dtype[np.float64]]") -> str:

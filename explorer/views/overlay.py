@@ -178,14 +178,26 @@ class Overlay:
         """Return the structures whose masks are in, empty ones included."""
         return set(self.names) - set(self._left) - set(self.problems)
 
-    def label_slice(self, plane: str, index: int) -> tuple[NDArray[Any], int]:
-        """Return a slice's ids, shape (rows, columns), and the revision that they are of."""
+    def label_slice(
+        self, plane: str, index: int, rows: tuple[int, int] | None = None, stride: int = 1
+    ) -> tuple[NDArray[Any], int]:
+        """Return a slice's ids, shape (rows, columns), and the revision that they are of.
+
+        Parameters
+        ----------
+        plane, index
+            Which slice.
+        rows
+            A part of it: from one row up to another.
+        stride
+            One pixel for so many, taken from their middle.
+        """
         column, row, along = PLANES[plane]
         where = tuple(index if axis == along else slice(None) for axis in range(3))
         with self._builder.changing:
             revision = self.revision
             found = self.ids[where]
-            return np.array(found.T if column < row else found, order="C"), revision
+            return np.array(thin(found.T if column < row else found, rows, stride), order="C"), revision
 
     def where(self, name: str) -> dict[str, Any]:
         """Return where a structure lies: its centre, its largest slices, and the slices that have it.
@@ -316,3 +328,12 @@ class Overlay:
 def _with(box: Box, axis: int, span: slice) -> Box:
     x, y, z = (span if n == axis else kept for n, kept in enumerate(box))
     return x, y, z
+
+
+def thin(cut: NDArray[Any], rows: tuple[int, int] | None, stride: int) -> NDArray[Any]:
+    """Return some rows of a slice, and one pixel for so many, taken from their middle."""
+    part = cut if rows is None else cut[slice(*rows)]
+    if stride == 1:
+        return part
+    places = [np.minimum(np.arange(0, n, stride) + stride // 2, n - 1) for n in part.shape]
+    return part[np.ix_(*places)]

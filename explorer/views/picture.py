@@ -12,7 +12,7 @@ from explorer.distribution import Distribution, distribution, flat_chunks
 from explorer.errors import QueryError, UnknownName
 from explorer.grid import Grid, closest_ras
 from explorer.kernel import levels
-from explorer.views.overlay import PLANES, Overlay
+from explorer.views.overlay import PLANES, Overlay, thin
 from explorer.views.view import OutdatedError
 from explorer.volume import Volume
 
@@ -224,6 +224,8 @@ class Picture:
         ------
         UnknownName
             The case does not show it.
+        QueryError
+            As for `layer`.
         """
         overlay = self.layer(layer)
         overlay.where(structure)
@@ -299,15 +301,6 @@ def as_window(low: float, high: float) -> tuple[float, float]:
     if not np.isfinite(low) or not np.isfinite(high):
         low, high = 0.0, 1.0
     return float(low), float(high) if high > low else float(low) + 1.0
-
-
-def thin(cut: NDArray[Any], rows: tuple[int, int] | None, stride: int) -> NDArray[Any]:
-    """Return some rows of a slice, and one pixel for so many, taken from their middle."""
-    part = cut if rows is None else cut[slice(*rows)]
-    if stride == 1:
-        return part
-    places = [np.minimum(np.arange(0, n, stride) + stride // 2, n - 1) for n in part.shape]
-    return part[np.ix_(*places)]
 
 
 def _flat(voxels: NDArray[Any]) -> NDArray[Any]:

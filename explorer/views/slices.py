@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.views.overlay import PLANES as PLANES
-from explorer.views.picture import LAYERS, Picture, thin
-
-Answer = tuple[dict[str, Any], list[memoryview | bytes]]
-"""JSON fields and binary buffers."""
+from explorer.views.picture import LAYERS, Picture
+from explorer.views.view import Answer
 
 MAX_SLICES = 64
 """Most slices that one request may ask for."""
@@ -95,9 +93,9 @@ def cut_slices(picture: Picture, wanted: Wanted, window: tuple[float, float]) ->
         overlay = picture.layer(wanted.layer)
         fields["content"] = overlay.token
         for index in wanted.indices:
-            ids, revision = overlay.label_slice(wanted.plane, index)
+            ids, revision = overlay.label_slice(wanted.plane, index, wanted.rows, wanted.stride)
             fields["revision"] = min(fields.get("revision", revision), revision)
-            cuts.append(np.ascontiguousarray(thin(ids, wanted.rows, wanted.stride)))
+            cuts.append(ids)
         # Ids become wider while masks are read.
         width = max(cut.dtype.itemsize for cut in cuts)
         cuts = [cut.astype(f"<u{width}", copy=False) for cut in cuts]
@@ -172,7 +170,8 @@ def first_slices(
         # Halves go up, as in the browser.
         exact = np.floor(picture.grid.to_voxel(point) + 0.5)
         voxel = [min(max(int(v), 0), n - 1) for v, n in zip(exact, size, strict=True)]
-    told, cuts = [], []
+    told: list[dict[str, Any]] = []
+    cuts: list[bytes | memoryview] = []
     for layer in layers:
         for plane in planes:
             index = voxel[PLANES[plane][2]]

@@ -9,6 +9,7 @@ import numpy as np
 from explorer.cache import DiskCache
 from explorer.clauses import text
 from explorer.errors import ExplorerError, QueryError
+from explorer.selection import COLOR
 from explorer.structures import structure
 from explorer.surface_cache import key, pack, unpack
 from explorer.surface_files import to_file
@@ -20,7 +21,6 @@ MODULES = ("space",)
 """Programs that a front end may ask for."""
 
 _MAX_STRUCTURES = 1_000
-_COLOR_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class Surfaces:
@@ -90,19 +90,26 @@ def module_answer(message: Message) -> Answer:
     return {"name": name}, [zlib.compress(source, 6)]
 
 
-def export_answer(surfaces: Surfaces, masks: Overlay, case: str, message: Message) -> Answer:
-    """Answer "export" {structures, format, colors}: a file of surfaces, and which could not be made."""
-    names = message.get("structures")
-    if not isinstance(names, Sequence) or isinstance(names, str) or not 0 < len(names) <= _MAX_STRUCTURES:
-        raise QueryError(f"Ask for 1 to {_MAX_STRUCTURES} structures.")
-    wanted = list(dict.fromkeys(text(name, "structure") for name in names))
+def export_answer(
+    surfaces: Surfaces, asked: Callable[[Message], tuple[Overlay, str]], message: Message
+) -> Answer:
+    """Answer "export" {structures, compared, format, colors}: a file of surfaces, and what could not be made.
+
+    Those of ``compared`` are of the compared mask set.
+    """
+    compared = frozenset(_names(message.get("compared", [])))
+    wanted = list(dict.fromkeys([*_names(message.get("structures")), *sorted(compared)]))
+    if not 0 < len(wanted) <= _MAX_STRUCTURES:
+        raise QueryError(f"Ask for 1 to {_MAX_STRUCTURES} structures, not {len(wanted):,}.")
+    masks, case = asked(message)
+    other = asked({"scene": message.get("scene"), "layer": "other"})[0] if compared else masks
     own = message.get("colors")
     colors = {name: _color(own.get(name) if isinstance(own, Mapping) else None, name) for name in wanted}
     form = text(message.get("format"), "format")
     found, failed = {}, {}
     for name in wanted:
         try:
-            found[name] = surfaces.get(masks, case, name)
+            found[name] = surfaces.get(other if name in compared else masks, case, name)
         except ExplorerError as error:
             failed[name] = error
     if failed and not found:
@@ -127,11 +134,15 @@ def handlers(
     return {
         "surface": lambda message: surface_answer(surfaces, *asked(message), message),
         "module": module_answer,
-        "export": lambda message: export_answer(surfaces, *asked(message), message),
+        "export": lambda message: export_answer(surfaces, asked, message),
     }
 
 
+def _names(given: object) -> list[str]:
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) > _MAX_STRUCTURES:
+        raise QueryError(f"Structures are a list of at most {_MAX_STRUCTURES} names; got {given!r:.100}.")
+    return [text(name, "structure") for name in given]
+
+
 def _color(given: object, name: str) -> str:
-    if isinstance(given, str) and len(given) == 7 and given[0] == "#" and set(given[1:]) <= _COLOR_DIGITS:
-        return given
-    return structure(name).color
+    return given if isinstance(given, str) and COLOR.fullmatch(given) else structure(name).color

@@ -29,7 +29,10 @@ def kernel_loop() -> asyncio.AbstractEventLoop | None:
 log = logging.getLogger(__name__)
 
 Message = Mapping[str, Any]
-"""A request from the browser: ``kind``, optionally ``id``, and fields that are untrusted input."""
+"""A request from the browser: ``kind``, optionally ``id``, and fields that are untrusted input.
+
+What it sent as bytes is in ``buffers``.
+"""
 
 Answer = tuple[Mapping[str, Any], Sequence[bytes | memoryview]]
 """JSON fields and binary buffers of a reply."""
@@ -88,7 +91,7 @@ class View(anywidget.AnyWidget):
             log.error("%s failed", type(self).__name__, exc_info=error)
             self.error = f"Unexpected {type(error).__name__}: {error}"
 
-    def _receive(self, _widget: object, message: Message, _buffers: object) -> None:
+    def _receive(self, _widget: object, message: Message, buffers: Sequence[memoryview]) -> None:
         request = message.get("id")
         if message.get("kind") == "here":
             self.send({"id": request, "ok": True})
@@ -97,7 +100,7 @@ class View(anywidget.AnyWidget):
             handler = self.handlers().get(str(message.get("kind")))
             if handler is None:
                 raise ExplorerError(f"No such request: {message.get('kind')!r}.")
-            fields, buffers = handler(message) or ({}, ())
+            fields, data = handler({**message, "buffers": buffers}) or ({}, ())
         except Exception as error:  # noqa: BLE001 - whatever a request does, the view lives on
             outdated = isinstance(error, OutdatedError)
             if not outdated:
@@ -107,7 +110,7 @@ class View(anywidget.AnyWidget):
                 self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
             return
         if request is not None:
-            self.send({**fields, "id": request, "ok": True}, list(buffers))
+            self.send({**fields, "id": request, "ok": True}, list(data))
 
 
 def bounded(message: Message, name: str, low: float, high: float, default: float) -> float:

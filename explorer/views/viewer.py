@@ -11,7 +11,7 @@ import traitlets
 from explorer.clauses import text
 from explorer.dataset import Dataset
 from explorer.errors import ExplorerError, QueryError, VolumeError
-from explorer.selection import LAYOUTS, Selection
+from explorer.selection import LAYOUTS, Selection, read_numbers
 from explorer.surface_cache import surface_cache
 from explorer.views import questions, space
 from explorer.views.drawing import draw_shown
@@ -195,6 +195,7 @@ class Viewer(View):
             self._picture,
             self.selection,
             rows=self.labels.get("structures", ()),
+            others=self.other.get("structures", ()),
             title=str(self.scene["case"]),
             **{"options": Options.of(self.options), **asked},
         )
@@ -250,9 +251,10 @@ class Viewer(View):
     def _open(self, message: Message) -> Answer:
         """Open a case that the browser shows already."""
         case = text(message.get("case"), "case")
+        window = read_numbers(message.get("window"), 2, "window")
         self._had = text(message.get("scene"), "scene")
         try:
-            self.selection.open(case)
+            self.selection.open(case, window=(window[0], window[1]) if window else None)
         finally:
             self._had = ""
         return {"reading": self.scene.get("case") != case and self.busy != ""}, []

@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 FLAGS = [
     "--headless=new",
@@ -34,8 +36,6 @@ def find() -> str | None:
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found:
         return found
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         return "" if Path(playwright.chromium.executable_path).exists() else None
 
@@ -68,3 +68,15 @@ def chromium_path() -> str | None:
             pytrace=False,
         )
     return found or None
+
+
+def chromium_with(*flags: str, scope: str = "module") -> Callable[..., Iterator[Browser]]:
+    """Return a fixture that starts Chromium with these flags too; to be called ``chromium``."""
+
+    @pytest.fixture(scope=scope)
+    def started(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        yield browser
+        browser.close()
+
+    return started

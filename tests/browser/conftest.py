@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import FLAGS, chromium_path
+from browser import chromium_path, chromium_with
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from viewer_page import opened  # noqa: F401 - a fixture
 from widgets import Stub
@@ -19,6 +19,7 @@ THEMES = {
 
 MODEL = """
 window.sent = [];
+window.carried = {};
 window.saved = [];
 window.stub = (state) => {
   const heard = {};
@@ -31,7 +32,10 @@ window.stub = (state) => {
     save_changes: () => { for (const name of dirty) window.saved.push([name, state[name]]); dirty.clear(); },
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => { heard[event] = (heard[event] ?? []).filter((g) => g !== f); },
-    send: (content) => window.sent.push(content),
+    send: (content, _callbacks, buffers = []) => {
+      window.carried[content.id] = buffers.map((buffer) => btoa(Array.from(new Uint8Array(buffer), (n) => String.fromCharCode(n)).join('')));
+      window.sent.push(content);
+    },
     receive: (content, buffers) => fire('msg:custom', content, buffers),
   };
 };
@@ -50,11 +54,7 @@ def playwright(executable: str | None) -> Iterator[Playwright]:  # after `execut
         yield running
 
 
-@pytest.fixture(scope="session")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-    yield browser
-    browser.close()
+chromium = chromium_with(scope="session")
 
 
 @pytest.fixture

@@ -25,8 +25,9 @@ ANSWER = """
     ? await new Response(new Blob([raw]).stream().pipeThrough(new CompressionStream('deflate'))).arrayBuffer()
     : raw.buffer);
   window.silent = false;
-  window.model.send = (content) => {
-    window.sent.push(content);
+  const send = window.model.send;
+  window.model.send = (content, ...rest) => {
+    send(content, ...rest);
     if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(
@@ -95,6 +96,8 @@ def open_volume(
         "shape": list(image.shape),
         "spacing": list(spacing),
         "affine": list(affine or [sx, 0, 0, 0, 0, sy, 0, 0, 0, 0, sz, 0]),
+        "stored": [[0, 1], [1, 1], [2, 1]],
+        "image": True,
         "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
         "dtype": "u1",
         "scale": 1.0,

@@ -5,11 +5,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from browser import FLAGS, GL
-from playwright.sync_api import Browser, Page, Playwright, expect
+from browser import GL, chromium_with
+from playwright.sync_api import Browser, Page, expect
 from servers import Watch, lab, open_lab, voila, write_notebook
 
 from explorer import build_index, open_dataset, write_phantom
+
+chromium = chromium_with(*GL)
 
 MOST_STOPS = 34
 
@@ -29,13 +31,6 @@ SETTLED = f"""async () => {{
     return ({FOCUS})();
 }}"""
 """The same once what fades in is there."""
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(params=["voila", "jupyterlab"])

@@ -23,8 +23,9 @@ LIT = """() => [...document.querySelectorAll('.xp-plane-axial canvas, .xp-plane-
     return n; })"""
 
 
-def packed(values: np.ndarray) -> bytes:
-    return gzip.compress(nib.Nifti1Image(values, np.diag([-3.0, 3, 5, 1]), dtype=values.dtype).to_bytes(), 1)
+def packed(values: np.ndarray, size: float = 1) -> bytes:
+    affine = np.diag([-3.0 * size, 3 * size, 5 * size, 1])
+    return gzip.compress(nib.Nifti1Image(values, affine, dtype=values.dtype).to_bytes(), 1)
 
 
 def holes() -> np.ndarray:
@@ -49,6 +50,7 @@ FILES: dict[str, dict[str, bytes | None]] = {
     "slice": {"mri": packed(IMAGE[:, :, :1]), "liver": packed(BOX[:, :, 6:7])},
     "holes": {"mri": packed(holes()), "liver": packed(BOX)},
     "far": {"mri": packed(far()), "liver": packed(BOX)},
+    "huge": {"mri": packed(IMAGE, 1e30), "liver": packed(BOX, 1e30)},
     "constant": {"mri": packed(np.full(SHAPE, 7, np.int16)), "liver": packed(BOX)},
     "mask": {
         "mri": packed(IMAGE),
@@ -139,14 +141,17 @@ def test_one_slice_is_a_slice(shown: Bridge):
     good(shown)
 
 
-@pytest.mark.parametrize("case", ["holes", "constant"])
+@pytest.mark.parametrize("case", ["holes", "constant", "huge"])
 def test_odd_values_are_drawn_and_read_off(shown: Bridge, case: str):
     good(shown)
+    lit = shown.page.evaluate(LIT)
     shown.view.selection.open(case)
     shown.settle()
     assert "value" in said(shown)
     assert case in shown.page.inner_text(".xp-plane-axial .xp-tl")
     assert shown.page.inner_text(".xp-error") == ""
+    if case == "huge":
+        assert shown.page.evaluate(LIT) == pytest.approx(lit, rel=1e-3)
     good(shown)
 
 
@@ -171,8 +176,9 @@ def test_a_value_that_was_rounded_on_its_way_is_asked_for_once_the_hand_rests(sh
     shown.page.mouse.move(x - 30, y)
     shown.page.mouse.move(x, y)
     shown.settle()
-    told = [int(n) for n in said(shown).split("voxel ")[1].split(" · ")[0].split()]
-    assert shown.stub.sent_of("value")[-1]["voxel"] == told
+    i, j, k = (int(n) for n in said(shown).split("voxel ")[1].split(" · ")[0].split())
+    assert shown.stub.sent_of("value")[-1]["voxel"] == [SHAPE[0] - 1 - i, j, k]  # the file runs to the left
+    assert value() == f"{far()[i, j, k]:.7g}"
     assert len(shown.stub.sent_of("value")) == 3  # at first, there, and not of what it went over
     assert value() in shown.page.inner_text(".xp-card")
     assert not value().startswith("≈")

@@ -32,6 +32,8 @@ SCENE = {
     "shape": [4, 5, 6],
     "spacing": [1, 2, 3],
     "affine": [1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0],
+    "stored": [[0, 1], [1, 1], [2, 1]],
+    "image": True,
     "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
     "dtype": "u1",
     "scale": 1,
@@ -293,14 +295,13 @@ def test_the_code_is_copied(body: Callable[..., Stub]):
     expect(page.locator(".xp-picker .xp-copy")).to_be_hidden()  # no code is known
 
 
-def test_a_name_goes_to_the_centre_and_buttons_to_slices_that_have_it(opened: tuple[Bridge, PhantomCase]):
+def test_a_name_goes_to_the_centre(opened: tuple[Bridge, PhantomCase]):
     bridge, case = opened
     page = bridge.page
     page.click("[data-structure=spleen] .xp-name")
     bridge.settle()
     assert case.structure_at(bridge.view.selection.point) == "spleen"
-    page.hover("[data-structure=liver]")
-    page.click("[data-structure=liver] [data-act=centre]")
+    page.click("[data-structure=liver] .xp-name")
     bridge.settle()
     assert case.structure_at(bridge.view.selection.point) == "liver"
 
@@ -327,6 +328,36 @@ def test_buttons_of_a_row_appear_without_moving_anything(body: Callable[..., Stu
     expect(page.locator("[data-structure=liver] [data-act=solo]")).to_be_hidden()
 
 
+def box(page: Page, css: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom."""
+    found = page.locator(css).bounding_box()
+    assert found is not None
+    return found["x"], found["y"], found["x"] + found["width"], found["y"] + found["height"]
+
+
+def test_volumes_stay_beside_the_buttons_and_under_their_unit(body: Callable[..., Stub]):
+    page = body().page
+    units = page.locator(".xp-unit")
+    assert [units.nth(i).is_visible() for i in range(units.count())] == [True] + [False] * (units.count() - 1)
+    volume = box(page, "[data-structure=liver] .xp-volume")
+    assert box(page, ".xp-unit >> nth=0")[2] == pytest.approx(volume[2], abs=0.5)
+    page.hover("[data-structure=liver]")
+    assert volume[2] < box(page, "[data-structure=liver] .xp-acts")[0]
+
+
+def test_the_ring_of_a_focused_row_is_over_its_buttons(body: Callable[..., Stub]):
+    page = body().page
+    page.focus(".xp-search")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == ["liver", None]
+    layers = page.evaluate(
+        """() => { const row = document.activeElement, ring = getComputedStyle(row, '::after');
+          return [ring.outlineStyle, ring.outlineWidth, ring.zIndex, getComputedStyle(row.querySelector('.xp-acts')).zIndex]; }"""
+    )
+    assert layers == ["solid", "2px", "1", "auto"]
+
+
 def test_the_list_by_keyboard_alone(body: Callable[..., Stub]):
     widget = body()
     page = widget.page
@@ -344,7 +375,7 @@ def test_the_list_by_keyboard_alone(body: Callable[..., Stub]):
     assert "liver" not in widget.get("structures")
     press("Space")
     assert widget.get("structures") is None
-    for expected in ("style", "centre", "largest", "previous", "next", "solo", "eye", "eye"):
+    for expected in ("style", "largest", "previous", "next", "solo", "eye", "eye"):
         press("ArrowRight")
         assert focused(page) == ["liver", expected]
     press("ArrowDown")
@@ -352,7 +383,7 @@ def test_the_list_by_keyboard_alone(body: Callable[..., Stub]):
     press("Enter")
     assert "spleen" not in widget.get("structures")
     press("Enter")
-    for _ in range(7):
+    for _ in range(6):
         press("ArrowLeft")
     assert focused(page) == ["spleen", None]
     press("Alt+Enter")
@@ -390,6 +421,11 @@ def test_the_card_by_keyboard_alone(body: Callable[..., Stub]):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.locator(".xp-picker")).to_be_visible()
+    assert page.evaluate("() => document.activeElement.className") == "xp-wheel"
+    stops = page.locator(".xp-picker :is(button, input):visible").count()
+    for _ in range(stops):  # round, and not out of it
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.closest('.xp-picker') !== null")
     assert page.evaluate("() => document.activeElement.className") == "xp-wheel"
     page.keyboard.press("Escape")
     assert focused(page) == ["liver", "style"]
@@ -649,3 +685,35 @@ def test_a_structure_lights_up_in_the_list_when_its_picture_is_pointed_at(opened
     assert re.match(r"liver · [\d,.]+ ml", page.inner_text(".xp-panel-foot"))
     page.mouse.move(box["x"] + 2, box["y"] + 2)
     page.wait_for_function("() => !document.querySelector('.xp-hovered')")
+
+
+def test_what_the_pointer_rests_on_in_a_picture_comes_into_sight(opened: tuple[Bridge, PhantomCase]):
+    bridge, _case = opened
+    page = bridge.page
+    page.add_style_tag(content=".xp-viewer .xp-list { max-height: 110px; }")
+    page.click("[data-structure=liver] .xp-name")
+    bridge.settle()
+    left, top, right, bottom = box(page, ".xp-plane-axial canvas")
+    middle = (left + right) / 2, (top + bottom) / 2
+    listed = page.locator(".xp-list")
+
+    def point_at_the_liver() -> None:
+        """From a list that is scrolled to its end, and rest there."""
+        listed.evaluate("(list) => { list.scrollTop = 1e6; }")
+        page.mouse.move(left + 2, top + 2)
+        for share in range(10, 60, 4):
+            page.mouse.move(left + share / 100 * (right - left), middle[1])
+            if page.locator("[data-structure=liver].xp-hovered").count():
+                break
+        page.wait_for_timeout(700)
+
+    page.focus(".xp-search")
+    point_at_the_liver()
+    away = listed.evaluate("(list) => list.scrollTop")
+    assert away > 50, "not while somebody is at the list"
+    page.focus(".xp-planes")
+    point_at_the_liver()
+    row, area = box(page, "[data-structure=liver]"), box(page, ".xp-list")
+    assert area[1] + row[3] - row[1] - 1 <= row[1]
+    assert row[3] <= area[3] + 1
+    assert listed.evaluate("(list) => list.scrollTop") < away

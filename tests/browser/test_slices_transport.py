@@ -44,14 +44,16 @@ KERNEL = """
 """
 
 
-def scene(key: str, content: str) -> dict[str, Any]:
+def scene(key: str, content: str, shape: list[int] = SHAPE) -> dict[str, Any]:
     return {
         "key": key,
         "case": key.split("#")[0],
         "content": content,
-        "shape": SHAPE,
+        "shape": shape,
         "spacing": [1, 1, 2],
         "affine": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0],
+        "stored": [[0, 1], [1, 1], [2, 1]],
+        "image": True,
         "letters": [["L", "R"], ["P", "A"], ["I", "S"]],
         "dtype": "u2",
         "scale": 1,
@@ -78,14 +80,14 @@ def labels(key: str, revision: int, complete: bool) -> dict[str, Any]:
 
 @pytest.fixture
 def linked(stub: Callable[..., Stub]) -> Callable[..., Stub]:
-    def make(bytes_per_ms: float, trip_ms: float) -> Stub:
+    def make(bytes_per_ms: float, trip_ms: float, shape: list[int] = SHAPE) -> Stub:
         nothing = {"scene": {}, "labels": {}, "other": {}, "facts": [], "busy": "", "cases": 3}
         nothing |= {"layout_name": "axial", "window": None, "point": None, "structures": None, "options": {}}
         widget = stub(
             "viewer",
             {**nothing, "colors": [], "opacities": [], "mask_sets": [], "mask_set": "", "compare": ""},
         )
-        widget.page.evaluate(KERNEL, [SHAPE, bytes_per_ms, trip_ms])
+        widget.page.evaluate(KERNEL, [shape, bytes_per_ms, trip_ms])
         return widget
 
     return make
@@ -121,6 +123,38 @@ def test_a_near_kernel_sends_raw_whole_slices_the_next_and_the_nearest_first(lin
     assert [m["indices"] for m in asked[1:3]] == [[15, 16], [13, 12, 17, 11, 18, 10]]
     seen = [index for m in asked if m["plane"] == "axial" for index in m["indices"]]
     assert sorted(seen) == list(range(SHAPE[2]))  # each once
+    assert grey(widget) == 200
+
+
+def test_large_slices_of_a_near_kernel_come_coarse_while_one_scrolls_and_sharp_when_it_rests(
+    linked: Callable,
+):
+    """A slice of 1.96 MB takes two frames of the link."""
+    shape = [1092, 896, 300]
+    widget = linked(60_000, 1, shape)
+    widget.set("scene", scene("a#1", "a", shape))
+    asked = quiet(widget)
+    sharp = [i for m in asked if m["plane"] == "axial" and not m.get("coarse") for i in m["indices"]]
+    assert len(sharp) == len(set(sharp)), "what is kept has room, and comes once"
+    assert {147, 148, 149, 150, 151} <= set(sharp)
+    widget.page.evaluate(
+        """async () => {
+          const el = document.querySelector('.xp-planes');
+          for (let step = 0; step < 20; step++) {
+            el.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', bubbles: true}));
+            await new Promise((f) => setTimeout(f, 40));
+          }
+          window.moved = window.sent.length;
+        }"""
+    )
+    moved = widget.page.evaluate("window.moved")
+    while_moving = [m for m in widget.sent[:moved] if m["kind"] == "slices"][len(asked) + 1 :]
+    assert len(while_moving) > 5
+    assert all(m["coarse"] and 2 <= m["stride"] <= 4 for m in while_moving)
+    quiet(widget)
+    at_rest = [m for m in widget.sent[moved:] if m["kind"] == "slices" and not m.get("coarse")]
+    assert at_rest[0]["indices"] == [169]
+    assert {167, 168, 170, 171} <= {i for m in at_rest if m["plane"] == "axial" for i in m["indices"]}
     assert grey(widget) == 200
 
 

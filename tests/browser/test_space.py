@@ -1,12 +1,11 @@
 """The 3D tile on software WebGL, with its real kernel side, on a synthetic body."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import FLAGS, GL
-from playwright.sync_api import Browser, Playwright
+from browser import GL, chromium_with
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
@@ -14,6 +13,8 @@ from explorer.phantom import write_case
 from explorer.structures import structure
 from explorer.views.view import Answer, OutdatedError
 from explorer.views.viewer import Viewer
+
+chromium = chromium_with(*GL)
 
 TRAITS = [
     *("scene", "labels", "facts", "busy", "cases", "layout_name", "window", "point", "structures", "error")
@@ -40,13 +41,6 @@ COUNT = """async ([data, color]) => {
   }
   return [found, x / found, y / found];
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
@@ -114,6 +108,27 @@ def test_hiding_and_showing_again_costs_no_request(opened: Opened):
     assert len(bridge.stub.sent_of("surface")) == before
 
 
+def test_structures_off_are_off_in_3d_too_and_the_list_says_so(opened: Opened):
+    bridge = opened("liver", "stomach")
+    settle(bridge, 2)
+    before = len(bridge.stub.sent_of("surface"))
+    liver = seen(bridge, "liver")[0]
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("s")
+    settle(bridge, 0)
+    assert seen(bridge, "liver")[0] < liver / 50
+    foot = bridge.page.locator(".xp-panel-foot")
+    assert foot.inner_text() == "Structures are off (S turns them on)"
+    eye = "getComputedStyle(document.querySelector('[data-structure=liver] .xp-eye')).color"
+    dim = bridge.page.evaluate(eye)
+    bridge.page.keyboard.press("s")
+    settle(bridge, 2)
+    assert seen(bridge, "liver")[0] == pytest.approx(liver, rel=0.02)
+    assert foot.inner_text().startswith("2 of ")
+    assert bridge.page.evaluate(eye) != dim
+    assert len(bridge.stub.sent_of("surface")) == before
+
+
 @pytest.mark.parametrize("orientation", ["RAS", "LIP", "PSR"])
 def test_a_click_on_a_surface_goes_there(opened: Opened, orientation: str):
     bridge = opened("liver", orientation=orientation)
@@ -129,6 +144,26 @@ def test_a_click_on_a_surface_goes_there(opened: Opened, orientation: str):
     assert picture.ids is not None
     i, j, k = (round(v) for v in picture.grid.to_voxel(point))
     assert "liver" in picture.sets[picture.ids[i, j, k]]
+
+
+def test_a_finger_picks_a_surface_and_two_do_not(opened: Opened):
+    bridge = opened("liver")
+    settle(bridge, 1)
+    _, x, y = seen(bridge, "liver")
+    session = bridge.page.context.new_cdp_session(bridge.page)
+
+    def tap(*fingers: float) -> None:
+        for count in range(1, len(fingers) + 1):
+            points = [{"id": i, "x": x + dx, "y": y} for i, dx in enumerate(fingers[:count])]
+            session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        bridge.page.wait_for_timeout(200)
+        bridge.settle()
+
+    tap(-5, 5)
+    assert bridge.view.selection.point is None
+    tap(0)
+    assert bridge.view.selection.point is not None
 
 
 def test_the_structure_under_the_mouse_is_marked_in_the_list(opened: Opened):
@@ -162,6 +197,26 @@ def test_keys_turn_zoom_and_reset_and_leave_the_point_alone(opened: Opened):
     assert bridge.view.selection.point is None
 
 
+def test_keys_of_the_planes_turn_it_where_it_is_alone(opened: Opened):
+    bridge = opened("liver", layout="grid")
+    settle(bridge, 1)
+    letters = "[...document.querySelectorAll('.xp-face')].filter((f) => f.style.visibility === 'visible').map((f) => f.textContent)"
+    bridge.page.focus(".xp-planes")
+    bridge.page.keyboard.press("6")
+    bridge.page.keyboard.press("Shift+ArrowLeft")
+    bridge.page.wait_for_timeout(200)
+    bridge.settle()
+    assert "L" in bridge.page.evaluate(letters)
+    assert bridge.view.selection.point is None
+    bridge.page.keyboard.press("Home")
+    bridge.page.keyboard.press("1")
+    bridge.page.keyboard.press("Shift+ArrowUp")
+    bridge.page.wait_for_timeout(200)
+    bridge.settle()
+    assert "A" in bridge.page.evaluate(letters)
+    assert bridge.view.selection.point is not None
+
+
 def test_the_cube_and_the_menu_turn_to_the_six_sides(opened: Opened):
     bridge = opened("liver", "kidney_left")
     settle(bridge, 2)
@@ -177,6 +232,25 @@ def test_the_cube_and_the_menu_turn_to_the_six_sides(opened: Opened):
         assert (seen(bridge, "liver")[1] < seen(bridge, "kidney_left")[1]) == liver_on_the_left
     bridge.page.locator(".xp-face-S").click()
     assert bridge.page.locator(".xp-face-S").is_visible()
+
+
+@pytest.mark.parametrize("height", [700, 340])
+def test_all_of_its_menu_is_seen_in_a_low_tile_too(opened: Opened, height: int):
+    bridge = opened("liver", layout="grid")
+    settle(bridge, 1)
+    bridge.page.evaluate(
+        "(px) => Object.assign(document.getElementById('root').style, { height: `${px}px`, minHeight: 0 })",
+        height,
+    )
+    more = bridge.page.get_by_role("button", name="More")
+    more.click()
+    hidden = """() => [...document.querySelectorAll('.xp-3d-item')].filter((e) => {
+      const b = e.getBoundingClientRect();
+      return [[b.x + 2, b.y + 2], [b.right - 2, b.bottom - 2]].some(([x, y]) => document.elementFromPoint(x, y) !== e);
+    }).map((e) => e.textContent)"""
+    assert bridge.page.evaluate(hidden) == []
+    more.click()
+    assert bridge.page.locator(".xp-3d-menu").is_hidden()
 
 
 def test_surfaces_can_be_saved(opened: Opened):

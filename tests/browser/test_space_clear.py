@@ -2,31 +2,25 @@
 
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from browser import FLAGS
+from browser import GL, chromium_with
 from PIL import Image
-from playwright.sync_api import Browser, Playwright
-from test_space import GL, TRAITS, settle
+from test_space import TRAITS, settle
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
 from explorer.views.view import Answer, Message, OutdatedError
 from explorer.views.viewer import Viewer
 
+chromium = chromium_with(*GL)
+
 SIZE = 64
 COLORS = (("liver", "#2050ff"), ("aorta", "#ff3020"), ("spleen", "#20ff40"))
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 def ball(centre: tuple[float, float, float], radius: float) -> np.ndarray:

@@ -2,20 +2,21 @@
 
 import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from browser import FLAGS, GL
+from browser import GL, chromium_with
 from PIL import Image
-from playwright.sync_api import Browser, Playwright
 from test_space import TRAITS, settle
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
 from explorer.views.viewer import Viewer
+
+chromium = chromium_with(*GL)
 
 SHAPE, SPACING = (60, 50, 40), (3.0, 4.0, 5.0)
 BLOCK = ((6, 36), (10, 35), (18, 38))
@@ -23,13 +24,6 @@ BLOCK = ((6, 36), (10, 35), (18, 38))
 
 SIDES = {"Front": (0, -1, 2, 1), "Left": (1, -1, 2, 1), "Above": (0, 1, 1, 1)}
 """Axis and direction that run to the right and upwards; the patient's right, where x grows, is on the left from the front."""
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """A browser without WebGL: words instead of a picture, and everything else works."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from browser import FLAGS
-from playwright.sync_api import Browser, Playwright
+from browser import chromium_with
 from test_space import TRAITS
 from widgets import Bridge, Stub
 
@@ -13,14 +11,7 @@ from explorer import Cohort, Selection, open_dataset
 from explorer.phantom import write_case
 from explorer.views.viewer import Viewer
 
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(
-        executable_path=executable, args=[*FLAGS, "--disable-gpu", "--disable-3d-apis"]
-    )
-    yield browser
-    browser.close()
+chromium = chromium_with("--disable-gpu", "--disable-3d-apis")
 
 
 def test_the_tile_says_so_and_slices_and_export_work(tmp_path: Path, stub: Callable[..., Stub]):

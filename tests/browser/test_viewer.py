@@ -52,6 +52,30 @@ def test_what_is_where_on_the_screen(opened: Callable, orientation: str, tilt: f
         assert case.structure_at((x, y, z)) == name
 
 
+@pytest.mark.parametrize(
+    ("orientation", "tilt"), [("RAS", 0), ("LPS", 0), ("PIR", 0), ("LAS", 0), ("SLP", 0), ("LIP", 12)]
+)
+def test_a_voxel_is_told_as_other_programs_count_it(
+    opened: Callable, tmp_path: Path, orientation: str, tilt: float
+):
+    bridge, _ = opened(orientation, tilt)
+    image = nib.load(tmp_path / "s0001/mri.nii.gz")
+    values = np.asanyarray(image.dataobj)
+    mm = image.affine @ [*(n // 3 for n in image.shape), 1]
+    bridge.view.selection.point = tuple(mm[:3].tolist())
+    bridge.settle()
+    at_the_crosshair = said(bridge)
+    bridge.page.mouse.move(*at(bridge, "axial", 0.4, 0.6))
+    bridge.settle()
+    card = " · ".join(bridge.page.inner_text(".xp-card").splitlines())
+    for line in (at_the_crosshair, card):
+        told = dict(part.split(" ", 1) for part in line.split(" · ") if part[:5] in ("voxel", "value"))
+        voxel = tuple(int(n) for n in told["voxel"].split())
+        assert float(told["value"]) == pytest.approx(values[voxel], rel=1e-5)
+        x, y, z = line.split("x ")[1].split(" mm")[0].replace("y", "").replace("z", "").split()
+        assert np.abs((image.affine @ [*voxel, 1])[:3] - [float(x), float(y), float(z)]).max() < 0.051
+
+
 @pytest.mark.parametrize(("orientation", "tilt"), [("RAS", 0), ("PIL", 0), ("LIP", 12)])
 def test_a_click_moves_the_crosshair_to_that_millimetre(opened: Callable, orientation: str, tilt: float):
     bridge, case = opened(orientation, tilt)

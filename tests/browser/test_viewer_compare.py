@@ -38,6 +38,15 @@ def compared(stub: Callable[..., Stub], **options: object) -> Stub:
     return open_volume(stub, image, ids, SETS, [A, B], other=other, options=options, **sets)
 
 
+def swap(widget: Stub) -> None:
+    """Give the masks of the reference out as those of the other set, and the other way round."""
+    for name, mask_set in (("labels", "nnU-Net"), ("other", "reference")):
+        widget.set(name, {**widget.get(name), "mask_set": mask_set})
+    widget.set("mask_set", "nnU-Net")
+    widget.set("compare", "reference")
+    quiet(widget)
+
+
 def test_the_difference_of_two_sets_has_four_colours(stub: Callable[..., Stub]):
     widget = compared(stub, difference=True)
     grey, only, both_kinds = (0x8B, 0x95, 0xA3), (0x3A, 0xA0, 0xFF), (0xE0, 0x5C, 0xFF)
@@ -53,6 +62,20 @@ def test_the_difference_of_two_sets_has_four_colours(stub: Callable[..., Stub]):
     assert colour(widget, "axial", *spot(widget, "axial", (20, 15, 2))) == pytest.approx(
         blend((0xFF, 0x9F, 0x1C), 0.5), abs=2
     )
+
+
+def test_the_colours_of_a_difference_are_the_same_whichever_set_is_shown(stub: Callable[..., Stub]):
+    widget = compared(stub, difference=True)
+    shown_first = {
+        voxel: colour(widget, "axial", *spot(widget, "axial", voxel)) for voxel in ((8, 15, 2), (15, 15, 2))
+    }
+    legend = widget.page.inner_html(".xp-legend")
+    swap(widget)
+    assert {voxel: colour(widget, "axial", *spot(widget, "axial", voxel)) for voxel in shown_first} == {
+        (8, 15, 2): pytest.approx(blend((0xFF, 0x9F, 0x1C), 0.5), abs=2),
+        (15, 15, 2): shown_first[15, 15, 2],
+    }, "the same masks under the names of the other set: now the model alone has them"
+    assert widget.page.inner_html(".xp-legend") == legend
 
 
 def test_sets_of_masks_are_chosen_only_where_there_are_some(stub: Callable[..., Stub]):
@@ -91,7 +114,7 @@ def test_the_reference_is_an_outline_with_a_dark_edge_over_the_fills_of_the_othe
     widget.page.keyboard.press("o")
     quiet(widget)
     assert colour(widget, "axial", x, y) == [GREY] * 3
-    assert legend.all_inner_texts() == ["nnU-Net: outline", "reference: outline with a dark edge"]
+    assert legend.all_inner_texts() == ["nnU-Net: dashed outline", "reference: outline with a dark edge"]
     widget.set("compare", "")
     widget.set("other", {})
     quiet(widget)
@@ -100,15 +123,31 @@ def test_the_reference_is_an_outline_with_a_dark_edge_over_the_fills_of_the_othe
 
 def test_another_set_that_is_shown_is_filled_and_the_compared_one_the_outline(stub: Callable[..., Stub]):
     widget = compared(stub, width=2)
-    for name, mask_set in (("labels", "nnU-Net"), ("other", "reference")):
-        widget.set(name, {**widget.get(name), "mask_set": mask_set})
-    widget.set("mask_set", "nnU-Net")
-    widget.set("compare", "reference")
-    quiet(widget)
+    swap(widget)
     x, y = spot(widget, "axial", (8, 15, 2))
     assert colour(widget, "axial", x, y) == pytest.approx(blend((255, 0, 0), 0.5), abs=2)
     legend = widget.page.locator(".xp-legend > span")
     assert legend.all_inner_texts() == ["nnU-Net: filled", "reference: outline with a dark edge"]
+
+
+def test_showing_the_compared_set_swaps_the_two(missed: tuple[Bridge, PhantomCase]):
+    bridge, _case = missed
+    page, selection = bridge.page, bridge.view.selection
+    page.select_option("[aria-label='Masks shown']", "model")
+    bridge.settle()
+    assert (selection.mask_set, selection.compare) == ("model", "reference")
+    assert page.input_value("[aria-label='Compared with']") == "reference"
+
+
+def test_whose_a_structure_is_alone_is_read_in_full(missed: tuple[Bridge, PhantomCase]):
+    bridge, _case = missed
+    for mask_set in ("reference", "ground-truth of two"):
+        for name in ("other", "labels"):
+            bridge.stub.set(name, {**bridge.stub.get(name), "mask_set": mask_set})
+        status = bridge.page.locator(f"{KIDNEY} .xp-status")
+        assert status.inner_text().replace("\n", " ") == f"only {mask_set}"
+        sizes = status.evaluate("(e) => [e.scrollWidth, e.clientWidth, e.scrollHeight, e.clientHeight]")
+        assert (sizes[0] <= sizes[1], sizes[2] <= sizes[3]) == (True, mask_set == "reference"), sizes
 
 
 @pytest.fixture

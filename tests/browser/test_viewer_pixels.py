@@ -31,7 +31,7 @@ KINDS = {
 
 @pytest.fixture
 def shown(tmp_path: Path, stub: Callable[..., Stub]) -> Callable[[str], Bridge]:
-    def make(kind: str) -> Bridge:
+    def make(kind: str, *, model: bool = False) -> Bridge:
         orientation, tilt, spacing = KINDS[kind]
         case = write_case(
             tmp_path, "s0001", orientation=orientation, tilt_degrees=tilt, spacing_mm=spacing, seed=5
@@ -39,15 +39,29 @@ def shown(tmp_path: Path, stub: Callable[..., Stub]) -> Callable[[str], Bridge]:
         if kind == "sheared":
             shear(tmp_path)
         dataset = open_dataset(tmp_path)
+        if model:
+            dataset = dataset.with_mask_set("model", shifted(tmp_path / "s0001", tmp_path.parent / "model"))
         selection = Selection(Cohort.join(dataset.meta))
         selection.case, selection.layout = "s0001", "axial"
         selection.point = case.structures["liver"].centroid_mm
+        selection.compare = "model" if model else ""
         view = Viewer(selection, dataset)
         assert view.scene["orthogonal"] == (kind != "sheared")
         view.options = {"crosshair": False}
         return bridge(view, stub)
 
     return make
+
+
+def shifted(case: Path, folder: Path) -> Path:
+    """Write the masks of a case again, each two voxels further along its axes, and return where."""
+    for path in (case / "segmentations").iterdir():
+        mask = nib.load(path)
+        moved = np.roll(np.asarray(mask.dataobj), (2, 2, 2), (0, 1, 2))
+        made = folder / case.name / path.name
+        made.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(moved, mask.affine), made)
+    return folder
 
 
 def shear(folder: Path) -> None:
@@ -116,6 +130,25 @@ def test_the_page_shows_what_a_snapshot_shows(shown: Callable[[str], Bridge], ki
             seen = canvas(bridge, plane)
             drawn = snapshot(bridge, plane, seen.shape)
             compare(seen, drawn, options, plane)
+
+
+@pytest.mark.parametrize("kind", ["upright", "oblique", "flipped"])
+def test_dashes_are_where_a_snapshot_has_them(shown: Callable[[str], Bridge], kind: str):
+    """Of the set that is held against the reference, in each direction of the axes."""
+    bridge = shown(kind, model=True)
+    for plane in ("axial", "coronal", "sagittal"):
+        bridge.view.selection.layout = plane
+        options = {"smooth": False, "paint": "outline", "width": 2, "radiological": plane != "coronal"}
+        bridge.view.options = {"crosshair": False, **options}
+        bridge.settle()
+        seen = canvas(bridge, plane)
+        drawn = snapshot(bridge, plane, seen.shape)
+        inner = (slice(EDGE, -EDGE), slice(EDGE, -EDGE))
+        lines = [np.ptp(image[inner], axis=2) > 20 for image in (seen, drawn)]
+        assert lines[1].sum() > 1_000
+        assert (lines[0] ^ lines[1]).sum() < 0.02 * lines[1].sum(), (plane, options)
+        off = np.abs(seen - drawn)[inner].max(axis=2)[lines[0] & lines[1]]
+        assert (off < 6).mean() > 0.98, (plane, options)
 
 
 def copy(bridge: Bridge) -> np.ndarray:

@@ -165,6 +165,7 @@ def test_a_preset_stays_chosen_and_is_each_cases_own(stub: Callable[..., Stub]):
     widget.reply(widget.wait_sent("window")[0], low=10.0, high=170.0)
     quiet(widget)
     first = widget.get("scene")
+    widget.set("window", None)  # as the kernel does at another case
     widget.set("scene", {**first, "key": "c2#1", "case": "c2", "window": [0.0, 50.0]})
     asked = widget.wait_sent("window", 2)[1]
     assert (asked["preset"], asked["scene"]) == ("2-98", "c2#1")
@@ -172,17 +173,28 @@ def test_a_preset_stays_chosen_and_is_each_cases_own(stub: Callable[..., Stub]):
     widget.reply(asked, low=5.0, high=45.0)
     quiet(widget)
     assert (widget.get("window"), presets.input_value()) == ([5.0, 45.0], "2-98")
+    widget.set("window", None)
     widget.set("scene", first)
     quiet(widget)
     assert (widget.get("window"), presets.input_value()) == ([10.0, 170.0], "2-98"), "what it was is known"
     assert len(widget.sent_of("window")) == 2
-    # A window that was typed stays as it is.
+    # A window that was typed is of its case, and the preset goes along.
     widget.page.fill("[aria-label='Window: shown as white']", "99")
     widget.page.keyboard.press("Enter")
+    widget.set("window", None)
     widget.set("scene", {**first, "key": "c3#1", "case": "c3"})
+    assert (widget.wait_sent("window", 3)[2]["scene"], presets.input_value()) == ("c3#1", "2-98")
+    assert widget.get("window") is None
+    widget.set("scene", first)
     quiet(widget)
-    assert (widget.get("window"), presets.input_value()) == ([10.0, 99.0], "custom")
-    assert len(widget.sent_of("window")) == 2
+    assert (widget.get("window"), presets.input_value()) == ([10.0, 99.0], "custom"), "it is remembered"
+    assert len(widget.sent_of("window")) == 3
+    # One that came with a case is that case's.
+    widget.set("window", [1.0, 2.0])
+    widget.set("scene", {**first, "key": "c4#1", "case": "c4"})
+    quiet(widget)
+    assert (widget.get("window"), presets.input_value()) == ([1.0, 2.0], "custom")
+    assert len(widget.sent_of("window")) == 3
 
 
 def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stub]):
@@ -383,6 +395,19 @@ def test_a_copied_sheet_begins_with_the_slice_that_is_seen_first(stub: Callable[
         widget.page.keyboard.press("p")
         seen.append(widget.wait_sent("snapshot", turns + 1)[-1]["first"])
     assert seen == [0, 1]
+
+
+def test_help_tells_the_keys_of_3d_and_of_the_list_too(stub: Callable[..., Stub]):
+    widget = shown(stub)
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("?")
+    told = widget.page.eval_on_selector_all(
+        ".xp-help section",
+        "(all) => Object.fromEntries(all.map((e) => [e.querySelector('h3').textContent,"
+        " [...e.querySelectorAll('dt')].map((t) => t.textContent).join(' ')]))",
+    )
+    assert {"arrows", "+", "-", "Home", "wheel,", "click", "drag"} <= set(told["3D"].split())
+    assert {"↑", "↓", "←", "→", "Home", "End", "Space", "Enter"} <= set(told["List of structures"].split())
 
 
 def test_help_closes_by_escape_and_by_a_click_elsewhere(stub: Callable[..., Stub]):

@@ -59,7 +59,7 @@ def test_a_window_on_a_structure_keeps_that_structures_name(stub: Callable[..., 
     assert widget.get("window") == [20, 70]
 
 
-def test_in_another_case_such_a_window_is_a_window_like_any_other(stub: Callable[..., Stub]):
+def test_such_a_window_stays_with_its_case(stub: Callable[..., Stub]):
     widget = shown(stub)
     go(widget, (8, 8, 9))
     choose(widget, "On left thing", 10, 60)
@@ -67,9 +67,15 @@ def test_in_another_case_such_a_window_is_a_window_like_any_other(stub: Callable
     scene = widget.get("scene")
     widget.set("scene", {**scene, "window": [0.0, 99.0]})  # the exact window of the same case
     assert names(widget)[0] == "On left thing"
+    widget.set("window", None)  # as the kernel does at another case
     widget.set("scene", {**scene, "key": "c2#1", "case": "c2"})
-    assert names(widget)[0] == "Custom"
+    assert names(widget)[0] == "1–99 %"
+    assert widget.get("window") is None
+    widget.set("scene", scene)
+    assert names(widget)[0] == "On left thing"
     assert widget.get("window") == [10, 60]
+    widget.set("window", None)  # by a script
+    assert names(widget)[0] == "1–99 %"
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-11])
@@ -86,3 +92,25 @@ def test_values_are_seen_however_small_they_are(stub: Callable[..., Stub], unit:
     assert colour(widget, "axial", *place) == pytest.approx([127.5] * 3, abs=1)
     white = widget.page.locator("[aria-label='Window: shown as white']")
     assert float(white.input_value()) == pytest.approx(100 * unit)
+
+
+@pytest.mark.parametrize("width", [848, 1200, 2500])
+@pytest.mark.parametrize(
+    ("window", "seen"),
+    [
+        ([15.8312, 1484.2], ["15.83", "1484"]),
+        ([-0.0002338, 0.0002], ["-2.34e-4", "2e-4"]),
+        ([-64745.4, 123456.0], ["-64745", "123456"]),
+        ([-3.0e-11, 1.25e7], ["-3e-11", "1.25e7"]),
+    ],
+)
+def test_its_ends_are_seen_whole(stub: Callable[..., Stub], width: int, window: list[float], seen: list[str]):
+    widget = shown(stub, size=(width, 700))
+    widget.set("window", window)
+    quiet(widget)
+    # Chromium rounds the two widths on their own.
+    fields = "[...document.querySelectorAll('.xp-number')].map((e) => [e.value, e.scrollWidth <= e.clientWidth + 1])"
+    assert widget.page.evaluate(fields) == [[seen[0], True], [seen[1], True]]
+    black = widget.page.locator("[aria-label='Window: shown as black']")
+    black.fill("-1234.5678")
+    assert widget.page.evaluate(fields)[0] == ["-1234.5678", True]

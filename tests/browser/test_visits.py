@@ -87,6 +87,29 @@ def test_a_case_that_was_seen_is_seen_again_at_once(beside: Stub):
     assert title(beside) == "Axial · a"
 
 
+def test_a_typed_window_is_left_with_its_case_and_found_there_again(beside: Stub):
+    white = beside.page.locator("[aria-label='Window: shown as white']")
+    own = white.input_value()
+    white.fill("77")
+    white.press("Enter")
+    typed = beside.get("window")
+    press(beside, "]")
+    assert "window" not in beside.sent_of("open")[-1]
+    assert (beside.get("window"), white.input_value()) == (None, own)
+    beside.set("window", None)
+    confirm(beside, beside.sent_of("open")[-1], "b#2")
+    press(beside, "[")
+    assert beside.sent_of("open")[-1]["window"] == typed
+    assert white.input_value() == "77"
+    beside.set("window", None)  # on its way since b was opened
+    assert white.input_value() == "77"
+    beside.set("window", typed)
+    confirm(beside, beside.sent_of("open")[-1], "a#1")
+    assert (beside.get("window"), white.input_value()) == (typed, "77")
+    saved = beside.page.evaluate("window.saved.filter(([name]) => name === 'window')")
+    assert saved == [["window", typed]], "the rest is told as the cases are opened"
+
+
 def test_what_the_kernel_opened_before_does_not_come_in_between(beside: Stub):
     press(beside, "]")
     press(beside, "[")

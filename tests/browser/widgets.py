@@ -21,6 +21,11 @@ class Stub:
     def sent_of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.sent if message["kind"] == kind]
 
+    def carried_by(self, message: dict[str, Any]) -> list[bytes]:
+        """Return the buffers of a message."""
+        texts = self.page.evaluate("(id) => window.carried[id]", message.get("id"))
+        return [base64.b64decode(text) for text in texts or ()]
+
     def set(self, name: str, value: Any) -> None:
         self.page.evaluate("([name, value]) => window.model.take(name, value)", [name, value])
 
@@ -88,7 +93,8 @@ class Bridge:
                 setattr(self.view, name, value)
                 self._taking = False
             for message in new:
-                self.view._receive(self.view, message, [])
+                carried = self.stub.carried_by(message) if message["kind"] == "snapshot" else []
+                self.view._receive(self.view, message, [memoryview(buffer) for buffer in carried])
             for content, buffers in self.replies:
                 if "id" in content:
                     self.stub.reply(content, buffers, **content)

@@ -199,7 +199,7 @@ def test_overlaps_by_share_of_the_smaller_mask(checked):
         (2000, 1, 0, False),
     ],
 )
-def test_stray_pieces_are_tiny_together(checked, voxels: int, components: int, rest: int, stray: bool):
+def test_stray_components_are_tiny_together(checked, voxels: int, components: int, rest: int, stray: bool):
     row = {"voxels": voxels, "components": components, "largest_component": (voxels - rest) / voxels}
     found = checked("stray", masks=[row])
     assert where(found) == [("s1", "liver")] * stray

@@ -158,6 +158,31 @@ def test_join_keeps_cases_that_are_not_measured(tables):
     assert joined.counts("orientation").tolist() == [1, 199]
 
 
+def test_slices_lie_across_the_largest_spacing_of_equal_ones_the_last():
+    measured = pd.DataFrame(
+        {
+            "case": list("abcd"),
+            **{
+                "shape_i": [320, 30, 200, None],
+                "shape_j": [260, 280, 210, None],
+                "shape_k": [40, 290, 220, None],
+            },
+            **{"spacing_i_mm": [0.8, 5.0, 1.500001, None], "spacing_j_mm": [0.9, 0.7, 1.5, None]},
+            "spacing_k_mm": [3.3, 0.7, 1.5, None],
+        }
+    ).astype({f"shape_{axis}": "Int64" for axis in "ijk"})
+    meta = pd.DataFrame({"slice_count": ["forty"] * 4}, index=pd.Index(list("abcd"), name="case"))
+    joined = Cohort.join(meta, measured)
+    assert joined.cases["slice_count"].fillna(0).tolist() == [40, 30, 220, 0]
+    assert joined.cases["slice_spacing_mm"].fillna(0).tolist() == [3.3, 5.0, 1.5, 0]
+    facets = {facet.column: f"{facet.label} ({facet.unit})" for facet in joined.facets()}
+    assert facets == {
+        "meta_slice_count": "Meta slice count ()",
+        "slice_spacing_mm": "Slice spacing (mm)",
+        "slice_count": "Slices ()",
+    }
+
+
 def test_a_cohort_without_cases_or_structures_has_tables():
     nothing = Cohort(pd.DataFrame(index=pd.Index([], name="case", dtype=str)))
     assert nothing.size == 0

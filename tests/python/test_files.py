@@ -234,7 +234,7 @@ def test_a_size_that_lies_is_found_out_without_unpacking_more(tmp_path, size):
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(directory_module, "MAX_MEMBER_BYTES", 10**6)
+    monkeypatch.setattr(directory_module, "MAX_FILE_BYTES", 10**6)
     path = write_zip(
         tmp_path / "set.zip", {"a": bytes(1_000_001), "b": bytes(10**6)}, compression=zipfile.ZIP_DEFLATED
     )

@@ -192,3 +192,12 @@ def test_the_default_store_is_beside_the_data_or_in_the_cache(
     monkeypatch.setattr("explorer.store.tempfile.TemporaryFile", refuse)
     assert default_store(dataset).name.startswith("set-")
     assert default_store(dataset).parent != tmp_path
+
+
+def test_a_store_may_be_given_from_the_home_folder(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    dataset = open_dataset(write(SIX))
+    built = build_index(dataset, "~/store", progress=False)
+    assert built.store == tmp_path / "home" / "store"
+    assert len(open_index("~/store").cases) == len(dataset)

@@ -73,7 +73,7 @@ def check(array: np.ndarray, cuts: tuple[int, ...] = (), head: bytes = b"") -> N
     assert [(s.start, s.stop) for s in found.box] == list(zip(where.min(0), where.max(0) + 1, strict=True))
     np.testing.assert_array_equal(kernel.paint(found), array[found.box])
     labelled, count = ndimage.label(array, np.ones((3, 3, 3)))
-    assert kernel.pieces(found.runs) == (count, np.bincount(labelled.flat)[1:].max())
+    assert kernel.count_components(found.runs) == (count, np.bincount(labelled.flat)[1:].max())
 
 
 def _corners() -> np.ndarray:

@@ -52,12 +52,19 @@ def random_masks(seed: int, count: int, share: float) -> dict[str, np.ndarray]:
     return {f"s{n:02d}": rng.random(SHAPE) < share * rng.random() for n in range(count)}
 
 
-@given(st.integers(0, 2**31), st.integers(1, 6), st.sampled_from((0.0, 0.02, 0.3, 1.5)), st.integers(1, 400))
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 6),
+    st.sampled_from((0.0, 0.02, 0.3, 1.5)),
+    st.integers(1, 400),
+    st.integers(1, 60),
+)
 @settings(max_examples=120, deadline=None)
-def test_any_masks(seed: int, count: int, share: float, at_a_time: int):
+def test_any_masks(seed: int, count: int, share: float, runs: int, numbers: int):
     arrays = random_masks(seed, count, share)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlaps, "_RUNS_AT_A_TIME", at_a_time)
+        patch.setattr(overlaps, "_RUNS_AT_A_TIME", runs)
+        patch.setattr(overlaps, "_NUMBERS_AT_A_TIME", numbers)
         assert shared_voxels({name: runs_of(array) for name, array in arrays.items()}) == counted(arrays)
 
 
@@ -129,7 +136,7 @@ def test_a_case_of_too_many_overlaps_is_measured_but_for_the_masks_that_make_the
         found = measure_files(case, "")
         status = {row["structure"]: row["status"] for row in found.structures}
         left_out = [name for name in arrays if status[name] == "unreadable"]
-        told = [finding.structure for finding in found.findings if finding.kind == "not_measured"]
+        told = [finding.structure for finding in found.findings if finding.kind == "overlaps_many"]
         assert told == left_out
         kept = {name: array > 0 for name, array in arrays.items() if name not in left_out}
         assert len(kept) >= 3
@@ -143,6 +150,68 @@ def test_a_case_of_too_many_overlaps_is_measured_but_for_the_masks_that_make_the
         for name in read.names:
             members = [n for n, names in enumerate(read.sets) if name in names]
             np.testing.assert_array_equal(np.isin(read.ids, members), arrays[name] > 0)
+
+
+def test_masks_that_overlap_too_much_for_a_volume_are_put_into_one_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(labels, "MOST_SETS", 8)
+    begun = []
+
+    def begin(shape: tuple[int, int, int]) -> LabelBuilder:
+        begun.append(shape)
+        return LabelBuilder(shape)
+
+    monkeypatch.setattr(overlaps, "LabelBuilder", begin)
+    arrays = random_masks(7, 6, 0.6)
+    counter = OverlapCounter(SHAPE)
+    for name, array in arrays.items():
+        counter.add(scanned(array, name))
+    for name in ("x", "y", "z"):
+        with pytest.raises(VolumeError, match=rf"^{name}: what it shares with the masks before it cannot"):
+            counter.add(mask_of(arrays["s00"], name))
+    counter.add(scanned(arrays["s01"], "more"))
+    assert begun == [SHAPE]
+    assert counter.shared() == counted({**arrays, "more": arrays["s01"]})
+
+
+def test_structures_in_one_another_are_bounded_by_the_members_of_all_sets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(labels, "MOST_MEMBERS", 1 + 2 + 3 + 4)
+    builder = LabelBuilder(SHAPE)
+    for n in range(4):
+        builder.add(mask_of(np.arange(SHAPE[0])[:, None, None] >= n + np.zeros(SHAPE), f"s{n}"))
+    assert [len(members) for members in builder.sets] == [0, 1, 2, 3, 4]
+    before = builder.ids.copy()
+    with pytest.raises(VolumeError, match=r"^s4: with it the masks overlap in too many different ways"):
+        builder.add(mask_of(np.arange(SHAPE[0])[:, None, None] >= 4 + np.zeros(SHAPE), "s4"))
+    np.testing.assert_array_equal(builder.ids, before)
+    builder.add(mask_of(np.zeros(SHAPE, bool), "empty"))
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "told"),
+    [
+        ("MOST_STRUCTURES", 4, "5 of them are not empty, and each two of at most 4 are compared"),
+        ("MOST_WORK", 5 * 5 * 12, "5 of them overlap in too many different ways"),
+    ],
+)
+def test_what_would_take_too_long_to_count_is_told_and_all_else_measured(
+    bound: str, most: int, told: str, monkeypatch: pytest.MonkeyPatch
+):
+    arrays = random_masks(8, 5, 1.0)
+    masks = [(name, scanned(array, name)) for name, array in arrays.items()]
+    masks.append(("empty", scanned(np.zeros(SHAPE, bool), "empty")))
+    plain = measure.measure_case(None, GRID, masks)
+    assert plain.overlaps
+    monkeypatch.setattr(overlaps, bound, most)
+    found = measure.measure_case(None, GRID, masks)
+    assert found.overlaps == []
+    assert [row["overlap_voxels"] for row in found.structures] == [None] * 6
+    assert found.structures == [row | {"overlap_voxels": None} for row in plain.structures]
+    (finding,) = found.findings
+    assert (finding.kind, finding.structure) == ("overlaps_many", "")
+    assert told in finding.what
+    monkeypatch.undo()
+    monkeypatch.setattr(overlaps, bound, most * 100)
+    assert measure.measure_case(None, GRID, masks).overlaps == plain.overlaps
 
 
 def test_painted_voxels_are_not_kept():

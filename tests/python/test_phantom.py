@@ -97,6 +97,9 @@ def test_a_folder_in_use_is_not_overwritten(tmp_path: Path):
     with pytest.raises(DatasetError, match="is not empty"):
         write_phantom(tmp_path, 1, progress=False)
     assert (tmp_path / "keep.txt").exists()
+    with pytest.raises(DatasetError, match=r"keep\.txt is a file: give a folder"):
+        write_phantom(tmp_path / "keep.txt", 1, overwrite=True, progress=False)
+    assert (tmp_path / "keep.txt").read_text() == "mine"
 
 
 def test_slice_thickness_goes_with_the_spacing_across_slices(phantom: Phantom):

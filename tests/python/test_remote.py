@@ -19,10 +19,10 @@ from samples import box_mask
 
 from explorer import build_index, network, open_dataset, remote
 from explorer import cache as cache_module
-from explorer.cache import DiskCache
+from explorer.cache import LIMIT_GIB, DiskCache, default_cache
 from explorer.errors import DatasetError, VolumeError
 from explorer.files import open_files
-from explorer.network import shown
+from explorer.network import redacted
 
 LIVER = {"liver": box_mask((1, 3), (2, 4), (3, 5))}
 MASKS = 20
@@ -478,7 +478,7 @@ def test_a_url_that_is_none_is_named(url):
 
 def test_secrets_of_a_url_are_not_shown():
     url = "zip::https://me:geheim@host/a/set.zip?download=1&X-Amz-Signature=geheim&token=geheim#x"
-    assert shown(url) == "zip::https://host/a/set.zip?download=1"
+    assert redacted(url) == "zip::https://host/a/set.zip?download=1"
     data, _ = big_zip(1, 100, 10)
     with serving({"/set.zip": data}) as site:
         files = open_files(f"{site.url}/set.zip?download=1&sig=geheim")
@@ -521,3 +521,12 @@ def test_a_cache_that_cannot_be_written_is_gone_without(monkeypatch, tmp_path):
     with serving({"/set.zip": data}) as site:
         assert read_case(open_files(f"{site.url}/set.zip"), "s0001") == unpacked(data, "s0001")
     assert cache_module.default_cache().get("x") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "gib"),
+    [("0.5", 0.5), ("-1", 0), ("nan", 0), ("much", LIMIT_GIB), ("inf", 2**20), ("1e999", 2**20)],
+)
+def test_the_bound_of_the_cache_may_be_any_text(monkeypatch: pytest.MonkeyPatch, given: str, gib: float):
+    monkeypatch.setenv("EXPLORER_CACHE_GIB", given)
+    assert default_cache().limit_bytes == gib * 2**30

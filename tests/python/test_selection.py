@@ -80,6 +80,52 @@ def test_steps_stay_within_the_cohort(selection: Selection):
     assert selection.case == "s3"
 
 
+def test_a_window_is_of_its_case(selection: Selection):
+    told: list[tuple[str, object]] = []
+    selection.window = (1, 2)
+    selection.case = "s1"
+    assert selection.window == (1, 2), "set for the first case that is opened"
+    selection.observe(lambda change: told.append((change["new"], selection.window)), names=["case"])
+    selection.open("s1", "liver")
+    assert selection.window == (1, 2)
+    selection.open("s2")
+    assert selection.window is None
+    selection.window = (3, 4)
+    selection.case = "s1"
+    selection.window = (5, 6)
+    selection.step(1)
+    selection.window = (7, 8)
+    selection.restore({"case": "s1"})
+    selection.window = (9, 10)
+    selection.case = ""
+    assert selection.window is None
+    assert told == [(case, None) for case in ("s2", "s1", "s2", "s1", "")], "before a view opens the case"
+
+
+@pytest.mark.parametrize("before", [(1, 2), None])
+def test_a_window_that_comes_with_a_case_is_that_cases(
+    selection: Selection, before: tuple[float, float] | None
+):
+    """Also the same one as before, such as the window of all cases of a CT data set."""
+    selection.open("s1", window=before)
+    assert selection.window == before
+    selection.open("s2", window=(1, 2))
+    assert selection.window == (1, 2)
+    selection.restore({"window": [1, 2], "case": "s1"})
+    assert selection.window == (1, 2)
+    with selection.hold_trait_notifications():
+        selection.window = (1, 2)
+        selection.case = "s2"
+    assert selection.window == (1, 2)
+    with selection.hold_trait_notifications():
+        selection.case = "s1"
+        selection.window = (1, 2)
+    assert selection.window == (1, 2)
+    with selection.hold_trait_notifications():
+        selection.case = "s2"
+    assert selection.window is None
+
+
 def test_a_snapshot_survives_json_and_restores_everything(selection: Selection):
     selection.filter("sex", OneOf("sex", ("m", None)))
     selection.filter("age", Between("age_years", 10.5, None, True))

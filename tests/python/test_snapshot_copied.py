@@ -1,7 +1,7 @@
 """What a page says of the picture that it wants copied: zoom, measurements, slices, sets of masks."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,11 @@ def copied() -> Callable[..., np.ndarray]:
     return make
 
 
-def ask(view: Viewer, **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
+def ask(view: Viewer, *, buffers: Sequence[bytes] = (), **fields: Any) -> tuple[dict[str, Any], list[bytes]]:
     replies: list[tuple[dict[str, Any], list[bytes]]] = []
     view.send = lambda content, buffers=None: replies.append((content, list(buffers or [])))
-    view._receive(view, {"id": "1", "kind": "snapshot", "scene": view.scene["key"], **fields}, [])
+    sent = [memoryview(buffer) for buffer in buffers]
+    view._receive(view, {"id": "1", "kind": "snapshot", "scene": view.scene["key"], **fields}, sent)
     return replies[-1]
 
 
@@ -117,6 +118,19 @@ def test_a_zoom_is_of_its_own_plane(viewer, copied):
         (slice(151, 300), slice(0, 149)),
     ]
     assert [(plain[part] == zoomed[part]).all() for part in quarters] == [True, False, True]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e4, 1e30])
+def test_voxels_of_any_size_fill_the_picture(viewer, copied, size: float):
+    """A header may say what it will."""
+    for layout in ("grid", "axial", "mosaic"):
+        plain, odd = (
+            copied(viewer(np.diag([*(np.array(SPACING) * n), 1.0])), layout=layout, voxel=[8, 8, 5])
+            for n in (1, size)
+        )
+        without_words = slice(30, 120), slice(160, 285)
+        np.testing.assert_array_equal(odd[without_words], plain[without_words])
+        assert of(plain[without_words], LIVER).sum() > 200
 
 
 @pytest.mark.parametrize("casing", [False, True])
@@ -210,7 +224,8 @@ def test_the_words_of_measurements_are_true_millimetres(affine: np.ndarray):
     ("value", "digits", "text"),
     [
         *((2.25, 1, "2.3"), (-2.25, 1, "-2.3"), (0.35, 1, "0.3"), (2.05, 1, "2.0"), (-0.04, 1, "0.0")),
-        *((12.5, 0, "13"), (13.5, 0, "14"), (12.4, 0, "12"), (1e30, 1, f"{int(1e30)}.0"), (np.inf, 1, "inf")),
+        *((12.5, 0, "13"), (13.5, 0, "14"), (12.4, 0, "12"), (9e20, 1, f"{int(9e20)}.0"), (np.inf, 1, "inf")),
+        *((1e21, 1, "1e+21"), (-1.5e30, 1, "-1.5e+30"), (np.float64(2e30), 0, "2e+30")),
     ],
 )
 def test_numbers_are_written_as_the_browser_writes_them(value: float, digits: int, text: str):
@@ -398,6 +413,7 @@ def test_the_legend_of_a_difference_names_what_its_colours_mean(viewer, copied, 
         "only reference": (0x3A, 0xA0, 0xFF),
         "only model": (0xFF, 0x9F, 0x1C),
         "different structures": (0xE0, 0x5C, 0xFF),
+        "Volumes: reference": None,
         "liver": None,
     }
     for part in (image[:350, :350], image[350:, 350:]):
@@ -409,11 +425,71 @@ def test_the_legend_of_a_difference_names_what_its_colours_mean(viewer, copied, 
     assert bounds(of(image[:350, :350], told["only model"]))[2] <= middle[0]
 
 
+def test_the_legend_tells_volumes_as_the_list_does(viewer, copied, legend):
+    """Of the set that is shown; of what it has not, those of the other one; and what is cut off."""
+    ml = np.prod(SPACING) / 1000
+    view = viewer(
+        other={"liver": box((4, 6), (4, 6), (2, 4)), "spleen": box((20, 26), (6, 12), (4, 8))},
+        liver=box((0, 14), (4, 14), (2, 10)),
+        spleen=box((0, 0), (0, 0), (0, 0)),
+        pancreas=box((20, 21), (6, 7), (4, 5)),
+    )
+
+    def told() -> dict[str, tuple[str, str]]:
+        legend.clear()
+        copied(view, legend=True)
+        ((_, _, entries),) = legend
+        return {entry.label: (entry.volume, entry.remark) for entry in entries}
+
+    liver = 14 * 10 * 8 * ml
+    spleen = 6 * 6 * 4 * ml
+    assert told() == {
+        "liver": (f"{liver:.1f} ml", "cut off"),
+        "spleen": (f"{spleen:.1f} ml", "only model"),
+        "pancreas": ("< 0.1 ml", ""),
+    }
+    view.selection.mask_set, view.selection.compare = "model", "reference"
+    view._opener.finish()
+    assert told() == {
+        "liver": (f"{8 * ml:.1f} ml", ""),
+        "spleen": (f"{spleen:.1f} ml", ""),
+        "pancreas": ("< 0.1 ml", "only reference"),
+    }
+
+
+def test_remarks_have_room_beside_the_volumes(viewer, copied, monkeypatch: pytest.MonkeyPatch):
+    written: list[tuple[str, float, float]] = []
+    real = words.Sheet.write
+
+    def write(sheet: words.Sheet, at: tuple[float, float], text: str, **more: Any) -> None:
+        wide = min(sheet.width_of(text, more.get("size", 12)), more.get("room", 1e9))
+        left = at[0] - wide if more.get("anchor", "la")[0] == "r" else at[0]
+        written.append((text, left, left + wide))
+        real(sheet, at, text, **more)
+
+    monkeypatch.setattr(words.Sheet, "write", write)
+    masks = {"liver": box((0, 14), (4, 14), (2, 10)), "spleen": box((20, 26), (6, 12), (4, 8))}
+    image = copied(viewer(**masks), legend=True)
+    places = {text: (left, right) for text, left, right in written}
+    volumes = [places[text] for text in places if text.endswith(" ml")]
+    assert len(volumes) == 2
+    assert volumes[0][1] == pytest.approx(volumes[1][1]), "one column"
+    assert volumes[0][1] < places["cut off"][0] < places["cut off"][1] < image.shape[1]
+
+
+def test_a_window_is_written_as_the_bar_writes_it(viewer, copied, legend):
+    for window, text in (([44.9967, 654.669], "45 to 654.7"), ([-1023.6, 1484.4], "-1024 to 1484")):
+        legend.clear()
+        copied(viewer(), legend=True, window=window)
+        ((heading, _, _),) = legend
+        assert heading[1].startswith(f"Window {text}  ")
+
+
 @pytest.mark.parametrize(
     ("paint", "model", "hollow", "reference"),
     [
         ("fill", "Fill", False, "Outline"),
-        ("outline", "Outline", True, "Dark outline"),
+        ("outline", "Dashed outline", True, "Outline"),
         ("both", "Fill", False, "Outline"),
     ],
 )
@@ -426,9 +502,11 @@ def test_the_legend_says_which_set_is_which(
         view.selection.mask_set, view.selection.compare = "model", "reference"
         view._opener.finish()
     copied(view, legend=True, options={**BARE, "paint": paint})
-    ((_, (one, two), (liver,)),) = legend
+    ((_, (one, two, whose), (liver,)),) = legend
+    assert whose.label == f"Volumes: {'model' if swapped else 'reference'}"
     assert (one.label, two.label) == (f"{model}: model", f"{reference}: reference")
     assert (one.hollow, two.hollow, liver.color) == (hollow, True, LIVER)
+    assert (one.dashed, two.dashed) == (hollow, False)
     legend.clear()
     view.selection.mask_set, view.selection.compare = "reference", ""
     view._opener.finish()

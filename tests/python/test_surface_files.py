@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import threading
 import zipfile
 import zlib
@@ -121,6 +122,20 @@ def test_surfaces_lie_beside_an_index_that_can_be_written(root: Path, tmp_path: 
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert surface_cache(dataset).folder.is_relative_to(tmp_path / "home")
     assert not (tmp_path / "home").exists()
+
+
+def test_data_sets_of_one_relative_path_do_not_share_their_surfaces(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(tmp_path / "home"))
+    folders = set()
+    for number in range(2):
+        here = tmp_path / f"place{number}"
+        shutil.copytree(root, here / "set")
+        monkeypatch.chdir(here)
+        folders.add(surface_cache(open_dataset("set")).folder)
+        assert surface_cache(open_dataset(here / "set")).folder in folders
+    assert len(folders) == 2
 
 
 def test_where_nothing_can_be_written_surfaces_are_made_all_the_same(

@@ -189,13 +189,6 @@ def from_border(mask: np.ndarray, grid: Grid, found: Surface) -> np.ndarray:
     return KDTree(solid(found).sample(60_000, seed=1)).query(points)[0] / max(grid.spacing_mm)
 
 
-def edges_are_shared_by_two(found: Surface) -> bool:
-    _, same = np.unique(found.codes, axis=0, return_inverse=True)  # as programs that read STL join them
-    rows = same.ravel()[found.triangles]
-    edges = np.sort(np.concatenate([rows[:, [0, 1]], rows[:, [1, 2]], rows[:, [2, 0]]]), axis=1)
-    return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
-
-
 @pytest.mark.parametrize("spacing", [(1.5, 1.5, 1.5), (1.0, 1.2, 3.0)])
 def test_thin_processes_of_a_large_body_are_kept(spacing: tuple):
     mask = np.pad(ball((70, 70, 50)), 20)
@@ -206,13 +199,6 @@ def test_thin_processes_of_a_large_body_are_kept(spacing: tuple):
     off = from_border(mask, grid, found)
     assert np.percentile(off, 99) < 1.5
     assert off.max() < 2.5
-    assert edges_are_shared_by_two(found)
-
-
-@pytest.mark.parametrize("budget", [300, 1_000, 4_000])
-def test_edges_are_shared_by_two_triangles_where_voxels_touch_at_edges(budget: int):
-    mask = np.random.default_rng(1).random((14, 15, 16)) < 0.3
-    assert edges_are_shared_by_two(make(mask, affine(), triangles=budget))
 
 
 def test_a_single_voxel_and_a_full_image_have_surfaces():

@@ -254,6 +254,19 @@ def test_python_and_browser_share_point_window_and_layout(opened):
     assert view.selection.point == (4, 5, 6)
 
 
+def test_a_case_that_a_browser_shows_already_is_opened_with_its_window(opened):
+    view = opened({})
+    view.selection.case = ""
+    ask(view, kind="open", case="s0001", scene="s0001#1", window=[5, 50])
+    assert (view.selection.case, view.selection.window, view.window) == ("s0001", (5, 50), [5, 50])
+    view.selection.case = ""
+    assert view.window is None
+    for window in ([5], "5 50", [5, "x"], {"a": 1}):
+        answer, _ = ask(view, kind="open", case="s0001", scene="s0001#1", window=window)
+        assert "window must be" in answer["error"]
+        assert view.selection.case == ""
+
+
 def test_memory_is_bounded_but_the_open_case_stays(opened):
     shown = opened({})._picture
     again = picture(Volume(np.asfortranarray(shown.voxels), shown.grid))

@@ -1,5 +1,7 @@
 """The kernel side of case browser, header, tabs and dashboard."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 
@@ -184,6 +186,21 @@ def test_the_row_of_the_open_case_is_found_in_any_order(selection: Selection):
         )
     selection.query = "s8"
     assert ask(view, kind="find", sort="", descending=False)[0]["row"] == -1
+
+
+def test_the_table_as_a_file_is_whole_in_its_order_and_holds_no_formula():
+    cases, structures = tables(300)
+    cases["note"] = ["=1+1", "@x", "+x", "-x", "-1.5", "+2e-3", "-", "a=b", "\t=1", "x"] * 30
+    cases["=head"] = "x"
+    selection = Selection(Cohort(cases, structures))
+    reply, (data,) = ask(CaseTable(selection), kind="csv", sort="case", descending=True)
+    assert reply["name"] == "cases.csv"
+    head, *rows = csv.reader(io.StringIO(bytes(data).decode("utf-8-sig"), newline=""))
+    assert [row[0] for row in rows] == list(cases.index)[::-1]
+    assert (head[0], "'=head" in head) == ("case", True)
+    notes = [row[head.index("note")] for row in rows[::-1]]
+    assert notes[:10] == ["'=1+1", "'@x", "'+x", "'-x", "-1.5", "+2e-3", "'-", "a=b", "'\t=1", "x"]
+    assert notes == notes[:10] * 30
 
 
 def test_a_click_in_the_table_opens_a_case_and_a_bad_one_is_told(selection: Selection):

@@ -21,7 +21,7 @@ const SILENCE_MS = 8_000;
 
 export interface Kernel {
   /** Ask and wait for the answer; rejects with the kernel's own words. */
-  ask(kind: string, fields?: Record<string, unknown>): Promise<Reply>;
+  ask(kind: string, fields?: Record<string, unknown>, buffers?: Uint8Array[]): Promise<Reply>;
   /** Tell without waiting; what goes wrong shows in the model's `error` trait. */
   tell(kind: string, fields?: Record<string, unknown>): void;
   /** Hear what the kernel says without having been asked. */
@@ -72,13 +72,13 @@ export function connect(model: AnyModel<any>): Kernel {
   model.on("msg:custom", receive);
 
   return {
-    ask(kind, fields = {}) {
+    ask(kind, fields = {}, buffers = []) {
       const id = `${prefix}-${++last}`;
       return new Promise((resolve, reject) => {
         if (closed) return reject(new Error("The view was closed."));
         waiting.set(id, { resolve, reject, since: performance.now() });
         listen();
-        model.send({ ...fields, kind, id });
+        model.send({ ...fields, kind, id }, undefined, buffers);
       });
     },
     tell(kind, fields = {}) {

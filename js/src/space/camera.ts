@@ -88,7 +88,9 @@ export function orbit(): Orbit {
     turn(byAzimuth, byElevation) {
       azimuth = (azimuth + byAzimuth) % 360;
       elevation = Math.min(90, Math.max(-90, elevation + byElevation));
-      place();
+      // By as much the box is seen from another side, where it may be wider.
+      if (Math.max(Math.abs(byAzimuth), Math.abs(byElevation)) >= 90) refit();
+      else place();
     },
     zoom(factor) {
       zoomed = Math.min(40, Math.max(0.2, zoomed * factor));

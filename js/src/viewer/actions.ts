@@ -1,22 +1,33 @@
 // What the keys, the pointer, the bar, the list and 3D can do.
 import type { AnyModel } from "@anywidget/types";
 import { isOutdated, type Kernel } from "../shared/kernel";
-import type { BarActions, Preset } from "./bar";
-import { copyPicture, INSTEAD, seen } from "./clipboard";
+import type { BarActions } from "./bar";
+import { copyPicture, seen } from "./clipboard";
 import { AXES, clampVoxel, rightwards, toWorld } from "./geometry";
-import type { Commands } from "./keys";
+import type { Commands, Toggle } from "./keys";
 import type { Measures } from "./measure";
 import type { PanelActions } from "./panel";
-import { hasFills, hasSheet, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { hasFills, hasSheet, isPresent, paintOf, paintsOf, PLANES, type Layout, type ModelState, type Options, type Plane, type Vec3 } from "./scene";
 import type { Stage } from "./stage";
-import { ownColors, ownOpacities, setWindow, type View } from "./state";
+import { TITLES } from "./tile";
+import { ownColors, ownOpacities, type View } from "./state";
 import { sliceOf, whereabouts, type MaskLayer } from "./where";
+import { windowing, type Windowing } from "./windowing";
 
 const POINT_DELAY_MS = 80;
 const SAVE_DELAY_MS = 150;
 const PAN_PIXELS = 40;
-/** Presets that are kept from case to case, and mean each one's own values. */
-const KEPT: ReadonlySet<Preset> = new Set(["2-98", "0.5-99.5", "full"]);
+const TOGGLE_WORDS: Record<Toggle, readonly [on: string, off: string]> = {
+  overlay: ["Structures shown", "Structures off"],
+  radiological: ["Radiological", "Neurological"],
+  smooth: ["Linear interpolation", "Nearest voxel"],
+  crosshair: ["Crosshair shown", "Crosshair off"],
+  difference: ["Difference of the two sets", "Difference off"],
+};
+const LAYOUT_WORDS: Partial<Record<Layout, string>> = {
+  grid: "Three planes and 3D", mosaic: "A plane beside a mosaic of its slices", sheet: "Mosaic of slices", "3d": "3D",
+};
+const NO_TOOL = "The tool is put away";
 
 /** Layouts of more than one view. */
 const SEVERAL: ReadonlySet<Layout> = new Set(["grid", "mosaic"]);
@@ -36,6 +47,8 @@ export interface Parts {
   rowsHere(): readonly number[];
   /** Whose rows are hovered, by whatever view of them. */
   hovered(rows: ReadonlySet<number>): void;
+  /** Tell a screen reader what was done. */
+  announce(text: string): void;
   showHelp(): void;
   /** Close what is open over the planes; false when nothing was. */
   close(): boolean;
@@ -50,18 +63,10 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   addPoint(plane: Plane, voxel: Vec3): void;
   /** Choose the plane of the mosaic. */
   sheet(plane: Plane): void;
-  dragWindow(low: number, high: number): void;
-  keepWindow(): void;
   help(): void;
-  /** The preset that the window came from, and the structure that the next one may mean. */
-  readonly windowed: Preset;
+  /** The window that is shown, and the structure that the next one may be on. */
+  readonly shade: Windowing;
   readonly target: string;
-  /** The structure that the window is on, or "". */
-  readonly windowedOn: string;
-  /** The window came from elsewhere. */
-  forgetPreset(): void;
-  /** Apply the chosen preset to the case that is seen, and ask for it where the kernel has that open. */
-  renewPreset(isOpen: boolean): void;
   /** The point that was told to the kernel last. */
   readonly sent: Vec3 | null;
   /** Whether the crosshair was moved since. */
@@ -70,21 +75,15 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   dispose(): void;
 }
 
-export function actions({ model, kernel, view, stage, measures, redraw, say, step, rowsHere, hovered, showHelp, close }: Parts): Actions {
+export function actions({ model, kernel, view, stage, measures, redraw, say, step, rowsHere, hovered, announce, showHelp, close }: Parts): Actions {
   const locate = whereabouts(kernel);
   let telling = 0;
   let saving = 0;
   let sent: Vec3 | null = null;
   let moved = false;
-  let windowed: Preset = "1-99";
-  /** For a window on a structure: whose, and of which case. */
-  let on = { case: "", structure: "" };
   let gone = "";
   /** What was left for a single view. */
   let several: Layout = "grid";
-  /** What presets mean for the cases that were seen, and the one that is asked for. */
-  const windows = new Map<string, [number, number]>();
-  let wanted = "";
 
   const save = <K extends keyof ModelState>(name: K, value: ModelState[K]): void => {
     model.set(name, value);
@@ -137,39 +136,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     view.labels?.structures.some((row) => row.name === gone && isPresent(row))
       ? gone
       : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
-  const files = (scene: Scene): string => scene.content || scene.key;
-  const windowKey = (scene: Scene, name: Preset, structure = ""): string => `${files(scene)} ${name} ${structure}`;
-  const take = (name: Preset, low: number, high: number, structure = ""): void => {
-    save("window", [low, high]);
-    windowed = name;
-    on = { case: view.scene ? files(view.scene) : "", structure };
-    redraw();
-  };
-  const preset = (name: Preset): void => {
-    wanted = "";
-    const { scene } = view;
-    if (!scene || name === "custom") return;
-    if (name === "1-99") {
-      windowed = name;
-      save("window", null);
-      setWindow(view, ...scene.window);
-      redraw();
-      return;
-    }
-    const structure = name === "structure" ? target() : "";
-    const key = windowKey(scene, name, structure);
-    wanted = key;
-    kernel.ask("window", { scene: scene.key, preset: name, ...(structure && { structure, layer: layerOf(structure) }) }).then(({ content: { low, high } }) => {
-      if (typeof low !== "number" || typeof high !== "number") throw new Error("The kernel knows no such window.");
-      if (KEPT.has(name)) windows.set(key, [low, high]);
-      if (view.scene?.key === scene.key && wanted === key) take(name, low, high, structure);
-    }).catch((error: Error) => {
-      if (view.scene?.key === scene.key) fail(error);
-    }).finally(() => {
-      if (wanted === key) wanted = "";
-      redraw();
-    });
-  };
+  const shade = windowing({ model, kernel, view, target, layerOf, redraw, failed: fail });
   const go: PanelActions["go"] = (name, goal) => {
     const { scene, active } = view;
     const layer = layerOf(name);
@@ -192,15 +159,18 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   const addPoint = (plane: Plane, voxel: Vec3): void => {
     if (view.scene) measures.add(view.scene, plane, voxel);
     say();
+    announce("Point set");
     redraw();
   };
   const layout = (name: Layout): void => {
     const before = model.get("layout_name");
     if (SEVERAL.has(before)) several = before;
     save("layout_name", name);
+    announce(LAYOUT_WORDS[name] ?? `${TITLES[PLANES.find((plane) => plane === name) ?? view.active]} slices`);
   };
   const sheet = (plane: Plane): void => {
     view.active = plane;
+    announce(`${TITLES[plane]} slices`);
     say();
     redraw();
   };
@@ -225,7 +195,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
-      if (!rows.length) return;
+      if (!rows.length) return stage.notice("No structure is shown to go to.");
       const from = target();
       const place = rows.findIndex((row) => row.name === from);
       const next = place < 0 ? (by > 0 ? 0 : rows.length - 1) : (place + by + rows.length) % rows.length;
@@ -249,33 +219,36 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       else layout(name === "sheet" ? "mosaic" : several);
     },
     options,
-    toggle: (name) => options({ [name]: !view.options[name] }),
+    toggle(name) {
+      announce(TOGGLE_WORDS[name][view.options[name] ? 1 : 0]);
+      options({ [name]: !view.options[name] });
+    },
     cyclePaint() {
       const paints = paintsOf(isComparing());
-      options({ paint: paints[(paints.indexOf(paintOf(view.options, isComparing())) + 1) % paints.length]! });
+      const next = paints[(paints.indexOf(paintOf(view.options, isComparing())) + 1) % paints.length]!;
+      announce(`Structures: ${next === "both" ? "fill and outline" : next}`);
+      options({ paint: next });
     },
     fade(by) {
       if (!hasFills(view.options, isComparing())) stage.notice("Only outlines are drawn, and opacity is of fills: O adds them.");
-      else options({ opacity: Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100 });
+      else {
+        const opacity = Math.round(Math.min(1, Math.max(0, view.options.opacity + by)) * 100) / 100;
+        announce(`Opacity ${Math.round(100 * opacity)} %`);
+        options({ opacity });
+      }
     },
     reset() {
       stage.resetZoom();
-      preset("1-99");
+      shade.choose("1-99");
     },
-    window(low, high) {
-      save("window", [low, high]);
-    },
-    preset,
-    dragWindow(low, high) {
-      windowed = "custom";
-      wanted = "";
-      setWindow(view, low, high);
-      redraw();
-    },
-    keepWindow: () => save("window", view.window),
+    window: shade.type,
+    preset: shade.choose,
+    shade,
     masks(shown, compared) {
+      const before = model.get("mask_set");
       model.set("mask_set", shown);
-      save("compare", compared === shown ? "" : compared);
+      // The compared set is chosen to be shown: the two change places.
+      save("compare", compared === shown ? before : compared);
     },
 
     show: (names) => save("structures", names),
@@ -297,7 +270,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
 
     zoom(by) {
-      stage.pad(view.active)?.zoomAt(view.voxel, by);
+      const pad = stage.pad(view.active);
+      pad?.zoomAt(view.voxel, by);
+      if (pad) announce(`Zoom ${Math.round(100 * pad.zoom.factor)} %`);
       redraw();
     },
     pan(right, up) {
@@ -310,6 +285,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
 
     tool(name) {
       measures.take(name);
+      announce(measures.tool ? `Measure: set the first point of the ${measures.tool}` : NO_TOOL);
       redraw();
     },
     addPoint,
@@ -326,42 +302,19 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     copy() {
       const { scene } = view;
       if (!scene) return;
-      const instead = INSTEAD[model.get("layout_name")] ?? "";
       stage.notice("Drawing the picture …");
-      copyPicture(kernel, seen(model, scene, view, stage, measures), `${scene.case}.png`)
-        .then((done) => stage.notice(`${done} ${instead}`.trim()))
+      copyPicture(kernel, seen(model, scene, view, stage, measures), stage.space.shot(), `${scene.case}.png`)
+        .then(stage.notice)
         .catch((error: Error) => stage.notice(isOutdated(error) ? `${scene.case} is still being opened: copy it once it is.` : error.message));
     },
     help: showHelp,
     tell: stage.notice,
     escape() {
-      if (!close()) measures.cancel();
+      if (!close() && measures.cancel()) announce(measures.tool ? "Given up" : NO_TOOL);
       redraw();
-    },
-    get windowed() {
-      return windowed;
     },
     get target() {
       return target();
-    },
-    get windowedOn() {
-      return windowed === "structure" ? on.structure : "";
-    },
-    forgetPreset() {
-      windowed = "custom";
-      wanted = "";
-    },
-    renewPreset(isOpen) {
-      const { scene } = view;
-      const name = windowed;
-      // The structure may lie elsewhere, or be bright, in another case.
-      if (scene && name === "structure" && on.case !== files(scene)) windowed = "custom";
-      if (!scene || !KEPT.has(name)) return;
-      const key = windowKey(scene, name);
-      const known = windows.get(key);
-      if (known) return take(name, ...known);
-      if (model.get("window")) save("window", null); // that of the case before
-      if (isOpen && wanted !== key) preset(name);
     },
     get sent() {
       return sent;

@@ -75,6 +75,12 @@ function fillChoices(el: HTMLSelectElement, choices: readonly Choice[]): void {
   el.dataset["key"] = key;
   el.replaceChildren(...choices.map(([value, text]) => h("option", { value }, text)));
 }
+/** Rounded to what a small field has room for. */
+function number(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e6 || (size > 0 && size < 1e-3)) return value.toExponential(2).split("e").map(Number).join("e");
+  return String(size >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
+}
 const press = (button: HTMLElement, is: boolean): void => button.setAttribute("aria-pressed", String(is));
 
 export function bar(actions: BarActions): Bar {
@@ -84,17 +90,19 @@ export function bar(actions: BarActions): Bar {
   const high = field("Window: shown as white");
   const ends = [low, high];
   let window_: readonly [number, number] | null = null;
-  const number = (value: number): string => String(Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
-  const fill = (): void => ends.forEach((input, i) => {
-    if (document.activeElement !== input) input.value = window_ ? number(window_[i]!) : "";
-  });
+  const fit = (input: HTMLInputElement): void => input.style.setProperty("--xp-chars", String(input.value.length));
+  const put = (input: HTMLInputElement, i: number): void => {
+    input.value = window_ ? number(window_[i]!) : "";
+    fit(input);
+  };
+  const fill = (): void => ends.forEach((input, i) => document.activeElement === input || put(input, i));
   ends.forEach((input, i) => {
+    input.addEventListener("input", () => fit(input));
     input.addEventListener("change", () => {
       const given = Number(input.value.trim() || Number.NaN);
       if (!window_ || !Number.isFinite(given)) {
         actions.tell(`The window takes numbers, not "${input.value.slice(0, 40)}".`);
-        input.value = window_ ? number(window_[i]!) : "";
-        return;
+        return put(input, i);
       }
       const [a, b] = window_;
       // An end that is moved past the other one takes it along.

@@ -4,11 +4,12 @@ import type { Kernel } from "../shared/kernel";
 import { AXES } from "./geometry";
 import type { Measures } from "./measure";
 import { hasSheet, PLANES, type Layout, type ModelState, type Scene } from "./scene";
+import type { Shot } from "./shot";
 import type { Stage } from "./stage";
 import { indexOf, type View } from "./state";
 
-/** What the picture has in the place of 3D, which only a browser draws. */
-export const INSTEAD: Partial<Record<Layout, string>> = {
+/** What the picture has in the place of 3D, where that is not drawn. */
+const INSTEAD: Partial<Record<Layout, string>> = {
   "3d": "3D cannot be copied: the three planes were copied instead.",
   grid: "In place of 3D it has the list of structures.",
 };
@@ -37,8 +38,8 @@ export function seen(model: AnyModel<ModelState>, scene: Scene, view: View, stag
   });
 }
 
-async function picture(kernel: Kernel, fields: Record<string, unknown>): Promise<Blob> {
-  const { buffers } = await kernel.ask("snapshot", fields);
+async function picture(kernel: Kernel, fields: Record<string, unknown>, space: Shot | null): Promise<Blob> {
+  const { buffers } = await (space ? kernel.ask("snapshot", { ...fields, space: space.title }, [space.png]) : kernel.ask("snapshot", fields));
   const png = buffers[0];
   if (!png) throw new Error("The kernel sent no picture.");
   return new Blob([new Uint8Array(png.buffer as ArrayBuffer, png.byteOffset, png.byteLength)], { type: "image/png" });
@@ -52,9 +53,18 @@ function download(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** Put a picture into the clipboard, or where the page may not, into a file; returns what happened. */
-export async function copyPicture(kernel: Kernel, fields: Record<string, unknown>, name: string): Promise<string> {
-  const blob = picture(kernel, fields);
+/**
+ * Put a picture into the clipboard, or where the page may not, into a file; returns what happened. Only a browser
+ * draws 3D, so `space` goes to the kernel, which puts it beside the slices and the legend.
+ */
+export async function copyPicture(
+  kernel: Kernel, fields: Record<string, unknown>, space: Shot | null, name: string,
+): Promise<string> {
+  const done = await put(picture(kernel, fields, space), name);
+  return space ? done : `${done} ${INSTEAD[fields["layout"] as Layout] ?? ""}`.trim();
+}
+
+async function put(blob: Promise<Blob>, name: string): Promise<string> {
   try {
     // The promise itself is handed over: a browser forgets the user's click while one waits.
     await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);

@@ -9,7 +9,7 @@ export type Rgb = [number, number, number];
 export interface Look {
   labels: Labels | null;
   other: Labels | null;
-  /** Which of the two `paint` is about; the other one is an outline. */
+  /** Which of the two `paint` is about; the other one, where it can be the reference, is what it is held against: an outline. */
   filled: "labels" | "other";
   paint: Paint;
   shown: ReadonlySet<number>;
@@ -77,20 +77,22 @@ export function paintIds(ids: Ids, table: Uint32Array, pixels: Uint32Array): voi
   for (let i = 0; i < pixels.length; i++) pixels[i] = table[ids[i]!]!;
 }
 
+/** By what one set is to the other, as in `filled`, so that they mean the same whichever of the two is shown. */
 export const DIFFERENCES = [
-  ["both", "#8b95a3"], ["labels", "#3aa0ff"], ["other", "#ff9f1c"], ["differ", "#e05cff"],
+  ["both", "#8b95a3"], ["outlined", "#3aa0ff"], ["filled", "#ff9f1c"], ["differ", "#e05cff"],
 ] as const;
 
 /** Where two sets of masks agree: grey; where a structure is in one of them only: which. */
 export function paintDifference(ids: Ids, otherIds: Ids, look: Look, pixels: Uint32Array): void {
-  const [same, labels, other, differ] = DIFFERENCES.map(([, color]) => pack(parseColor(color), look.opacity));
+  const [same, outlined, filled, differ] = DIFFERENCES.map(([, color]) => pack(parseColor(color), look.opacity));
+  const [labels, other] = look.filled === "labels" ? [filled!, outlined!] : [outlined!, filled!];
   const known = new Map<number, number>();
   const of = (a: number, b: number): number => {
     const one = look.labels?.sets[a]?.filter((row) => look.shown.has(row)) ?? [];
     const two = look.other?.sets[b]?.filter((row) => look.shown.has(row)) ?? [];
     const [more, less] = [one.some((row) => !two.includes(row)), two.some((row) => !one.includes(row))];
     if (!one.length && !two.length) return 0;
-    return more ? (less ? differ! : labels!) : less ? other! : same!;
+    return more ? (less ? differ! : labels) : less ? other : same!;
   };
   let [last, color] = [-1, 0];
   for (let i = 0; i < pixels.length; i++) {

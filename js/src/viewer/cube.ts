@@ -24,6 +24,17 @@ export interface Cube {
   el: HTMLElement;
   /** Right, up and towards the viewer, in RAS+. */
   turn(axes: Axes): void;
+  /** Draw it as it is seen on an image of its tile. */
+  paint(context: CanvasRenderingContext2D): void;
+}
+
+/** A face that is seen: where its directions of reading, downwards and outwards point on the page. */
+interface Seen {
+  letter: Letter;
+  face: HTMLElement;
+  x: Vec3;
+  y: Vec3;
+  z: Vec3;
 }
 
 export function cube(look: (view: Letter) => void): Cube {
@@ -36,9 +47,12 @@ export function cube(look: (view: Letter) => void): Cube {
     });
     return { letter, face };
   });
+  const el = h("div", { class: "xp-cube", role: "group", "aria-label": "Directions of view" }, ...faces.map((f) => f.face));
+  let shown: Seen[] = [];
   return {
-    el: h("div", { class: "xp-cube", role: "group", "aria-label": "Directions of view" }, ...faces.map((f) => f.face)),
+    el,
     turn([right, up, back]) {
+      shown = [];
       // Style sheets have y downwards.
       const seen = (v: Vec3): Vec3 =>
         [right!, up!.map((n) => -n), back!].map((axis) => axis[0]! * v[0] + axis[1]! * v[1] + axis[2]! * v[2]) as Vec3;
@@ -49,11 +63,31 @@ export function cube(look: (view: Letter) => void): Cube {
         const numbers = [...x, 0, ...y, 0, ...z, 0, ...z.map((n) => n * HALF_PX), 1];
         face.style.transform = `matrix3d(${numbers.map((n) => n.toFixed(5)).join(",")})`;
         // Faces on the far side are neither seen nor reached.
-        face.style.visibility = z[2] > 0.02 ? "visible" : "hidden";
+        const isNear = z[2] > 0.02;
+        face.style.visibility = isNear ? "visible" : "hidden";
+        if (isNear) shown.push({ letter, face, x, y, z });
         // A letter that is seen at a slant is only a smudge.
         face.style.color = z[2] > 0.4 ? "" : "transparent";
         face.style.filter = `brightness(${(0.62 + 0.38 * Math.max(z[2], 0)).toFixed(3)})`;
       }
+    },
+    paint(context) {
+      context.save();
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      for (const { letter, face, x, y, z } of shown) {
+        const look = getComputedStyle(face);
+        context.setTransform(x[0], x[1], y[0], y[1], el.offsetLeft + z[0] * HALF_PX, el.offsetTop + z[1] * HALF_PX);
+        context.filter = look.filter;
+        context.fillStyle = look.backgroundColor;
+        context.fillRect(-HALF_PX, -HALF_PX, 2 * HALF_PX, 2 * HALF_PX);
+        context.strokeStyle = look.borderTopColor;
+        context.strokeRect(0.5 - HALF_PX, 0.5 - HALF_PX, 2 * HALF_PX - 1, 2 * HALF_PX - 1);
+        context.fillStyle = look.color;
+        context.font = `${look.fontWeight} ${look.fontSize} ${look.fontFamily}`;
+        context.fillText(letter, 0, 1);
+      }
+      context.restore();
     },
   };
 }

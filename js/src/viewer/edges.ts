@@ -18,7 +18,7 @@ export type Runs = Int32Array;
 const VERTICAL = 1;
 /** The structure lies on the side of higher numbers. */
 const HIGH = 2;
-/** The border turns into the structure's side at the run's first or last corner. */
+/** The structure goes on beyond the run's first or last corner, and so the border turns away from it; the last one of upright runs alone. */
 const FROM = 4;
 const TO = 8;
 
@@ -115,13 +115,17 @@ export function findRuns(ids: Ids, width: number, height: number, sets: readonly
   scan(VERTICAL, aligned(ids, width, height, true), width, height);
 
   const has = (row: number, c: number, r: number): boolean =>
-    c >= 0 && c < width && inside[Math.min(ids[r * width + c]!, OUTSIDE) * rows + row] === 1;
+    c >= 0 && c < width && r < height && inside[Math.min(ids[r * width + c]!, OUTSIDE) * rows + row] === 1;
   const found = new Map<number, Runs>();
   lists.forEach((list, row) => {
     if (!list.length) return;
     const runs = Int32Array.from(list);
     for (let i = 0; i < runs.length; i += 4) {
-      if (runs[i + 3]! & VERTICAL) continue;
+      if (runs[i + 3]! & VERTICAL) {
+        const c = runs[i + 3]! & HIGH ? runs[i]! : runs[i]! - 1;
+        if (has(row, c, runs[i + 2]!)) runs[i + 3]! |= TO;
+        continue;
+      }
       const r = runs[i + 3]! & HIGH ? runs[i]! : runs[i]! - 1;
       if (has(row, runs[i + 1]! - 1, r)) runs[i + 3]! |= FROM;
       if (has(row, runs[i + 2]!, r)) runs[i + 3]! |= TO;
@@ -131,24 +135,55 @@ export function findRuns(ids: Ids, width: number, height: number, sets: readonly
   return found;
 }
 
-/** Trace a border as bands of `width` pixels on the structure's own side of it. */
-export function traceRuns(context: CanvasRenderingContext2D, runs: Runs, at: Lattice, width: number): void {
+/** Lengths in pixels of the canvas: of a dash, and of it with its gap. */
+export interface Dash {
+  on: number;
+  period: number;
+}
+export const dashOf = (width: number): Dash => ({ on: 4 * width, period: 7 * width });
+
+/** Lay dashes, one of which begins at `begin`, between two places. */
+function eachDash({ on, period }: Dash, begin: number, low: number, high: number, lay: (start: number, length: number) => void): void {
+  for (let k = begin + Math.floor((low - begin) / period) * period; k < high; k += period) {
+    const [start, stop] = [Math.max(k, low), Math.min(k + on, high)];
+    if (stop > start) lay(start, stop - start);
+  }
+}
+
+/**
+ * Trace a border as bands of `width` pixels on the structure's own side of it, whole or as dashes. These are measured along
+ * the border wherever it goes on in one sense, since x + y or x - y grows there as its length does: no run has to know of
+ * the others. A short top or bottom has no gap, so that nothing small is lost in one.
+ */
+export function traceRuns(context: CanvasRenderingContext2D, runs: Runs, at: Lattice, width: number, dash: Dash | null = null): void {
   const [right, down] = [Math.sign(at.stepX), Math.sign(at.stepY)];
+  const [x0, y0] = [Math.round(at.x), Math.round(at.y)];
   for (let i = 0; i < runs.length; i += 4) {
     const kind = runs[i + 3]!;
     const inward = kind & HIGH ? width : -width;
+    /** Whether x and y of the canvas grow together along the border. */
+    const turn = ((kind & HIGH) !== 0) !== ((kind & TO) !== 0) ? right * down : -right * down;
     if (kind & VERTICAL) {
       const x = Math.round(at.x + at.stepX * runs[i]!);
       const [from, to] = [Math.round(at.y + at.stepY * runs[i + 1]!), Math.round(at.y + at.stepY * runs[i + 2]!)];
-      const other = x + inward * right;
-      context.rect(Math.min(x, other), Math.min(from, to), width, Math.abs(to - from));
+      const left = Math.min(x, x + inward * right);
+      const [top, bottom] = [Math.min(from, to), Math.max(from, to)];
+      if (!dash) context.rect(left, top, width, bottom - top);
+      else {
+        const begin = y0 + (turn > 0 ? x0 - x : x - x0 - dash.on);
+        eachDash(dash, begin, top, bottom, (start, length) => context.rect(left, start, width, length));
+      }
     } else {
       const y = Math.round(at.y + at.stepY * runs[i]!);
       // At an inner corner two bands would meet in a point only: one of them goes on.
       const from = Math.round(at.x + at.stepX * runs[i + 1]!) - (kind & FROM ? width * right : 0);
       const to = Math.round(at.x + at.stepX * runs[i + 2]!) + (kind & TO ? width * right : 0);
-      const other = y + inward * down;
-      context.rect(Math.min(from, to), Math.min(y, other), Math.abs(to - from), width);
+      const top = Math.min(y, y + inward * down);
+      const [left, end] = [Math.min(from, to), Math.max(from, to)];
+      if (!dash || (!(kind & (FROM | TO)) && end - left <= dash.period)) context.rect(left, top, end - left, width);
+      else {
+        eachDash(dash, x0 - turn * (y - y0), left, end, (start, length) => context.rect(start, top, length, width));
+      }
     }
   }
 }

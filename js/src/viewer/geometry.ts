@@ -28,6 +28,10 @@ export function toVoxel(scene: Scene, world: Vec3): Vec3 {
   ];
 }
 
+/** The indices that the file has for a voxel, as nibabel, ITK and the tables count. */
+export const toStored = (scene: Scene, voxel: Vec3): Vec3 =>
+  scene.stored.map(([axis, sign]) => (sign < 0 ? scene.shape[axis]! - 1 - voxel[axis]! : voxel[axis]!)) as Vec3;
+
 /** Millimetres with one digit, and no minus before zero. */
 export const millimetres = (x: number): string => (Math.abs(x) < 0.05 ? 0 : x).toFixed(1);
 
@@ -66,8 +70,8 @@ export function place(
   const [u, v] = AXES[plane];
   const mmX = scene.shape[u]! * scene.spacing[u]!;
   const mmY = scene.shape[v]! * scene.spacing[v]!;
-  const fit = Math.min((width - 2 * margin) / mmX, (height - 2 * margin) / mmY);
-  const pixelsPerMm = Math.max(fit, 0.01) * zoom.factor;
+  const fit = Math.min(Math.max(width - 2 * margin, 1) / mmX, Math.max(height - 2 * margin, 1) / mmY);
+  const pixelsPerMm = fit * zoom.factor;
   // Sagittal: the front on the left, whatever the convention.
   const flipX = plane === "sagittal" ? true : radiological;
   const stepX = scene.spacing[u]! * pixelsPerMm * (flipX ? -1 : 1);
@@ -120,8 +124,9 @@ export function zoomAboutVoxel(zoom: Zoom, p: Placement | null, plane: Plane, vo
 export const rightwards = (plane: Plane, radiological: boolean): 1 | -1 =>
   plane === "sagittal" || radiological ? -1 : 1;
 
-/** What an unusual grid needs said: its picture is not quite the anatomical plane. */
-export function gridNote(scene: Scene): string {
+/** What needs said of a case without an image, and of an unusual grid: its picture is not quite the anatomical plane. */
+export function sceneNote(scene: Scene): string {
   const tilted = scene.tilt >= 0.5 ? `tilted ${scene.tilt.toFixed(0)}°, closest axes shown` : "";
-  return [tilted, scene.orthogonal ? "" : "axes not at right angles"].filter(Boolean).join(" · ");
+  const without = scene.image ? "" : "no image: only masks are shown";
+  return [without, tilted, scene.orthogonal ? "" : "axes not at right angles"].filter(Boolean).join(" · ");
 }

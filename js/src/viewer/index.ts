@@ -19,11 +19,12 @@ import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Sce
 import { slices } from "./slices";
 import { spaceTile } from "./space";
 import { stage } from "./stage";
-import { freshView, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
+import { freshView, indexOf, makeLook, NONE, ownColors, ownOpacities, setWindow, withOther } from "./state";
 import { put } from "./tile";
 import { trueValues } from "./values";
 import { visits } from "./visits";
 
+const GONE = ".xp-lost, .jupyter-widgets-disconnected";
 const SILENT = "The kernel has not answered for a while: it is busy, or it has stopped. What was loaded can still be looked at.";
 
 function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement }): () => void {
@@ -54,7 +55,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     queueMicrotask(draw);
   };
   const fail = (error: Error): void => {
-    if (!isOutdated(error)) planes.notice(error.message);
+    // A kernel that is gone is told of below.
+    if (!isOutdated(error) && !el.matches(GONE)) planes.notice(error.message);
   };
   const arrived = (): void => {
     redraw();
@@ -71,16 +73,20 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const planes = stage(view, cuts, drawn, space);
   const help = helpCard(() => planes.el);
   planes.el.append(told.card, help.el);
+  // Where 3D is alone, the keys of the planes are its own.
+  planes.el.addEventListener("keydown", (event) => {
+    if (event.target === planes.el && model.get("layout_name") === "3d") space.press(event);
+  });
 
   const draw = (): void => {
     stale = false;
     if (closed) return;
     planes.draw();
     controls.update({
-      window: view.scene && view.window,
-      preset: act.windowed,
+      window: view.scene?.image ? view.window : null,
+      preset: act.shade.name,
       structure: act.target,
-      windowedOn: act.windowedOn,
+      windowedOn: act.shade.on,
       layout: model.get("layout_name"),
       options: view.options,
       tool: drawn.tool,
@@ -98,13 +104,16 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     side.setHovered(rows);
     redraw();
   };
+  /** What is measured in the slices that are seen. */
+  const measured = (): string[] =>
+    PLANES.flatMap((plane) => (planes.seen(plane) ? drawn.listed(view.scene!, plane, indexOf(view, plane)) : []));
   const say = (): void => {
     const compare = model.get("compare") ?? "";
     const spot = under && exact.of(view.scene, lookUp(view, cuts, under.voxel));
     if (under) hovered(new Set([...(spot?.rows ?? []), ...(spot?.otherRows ?? [])]));
     told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
     const found = spot ?? exact.of(view.scene, lookUp(view, cuts, view.voxel));
-    told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, drawn.listed(view.scene!)) : "");
+    told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, measured()) : "");
   };
   const hover: Pointed["hover"] = (plane, voxel, x, y) => {
     if (!voxel && under) hovered(NONE);
@@ -117,6 +126,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const [colors, opacities] = [ownColors(model.get("colors")), ownOpacities(model.get("opacities"))];
     view.look = makeLook(view, model.get("structures"), colors, opacities);
     side.setShown(view.look.shown, !model.get("structures"));
+    side.setOverlay(view.options.overlay);
     redraw();
   };
   const onStyle = (): void => {
@@ -126,13 +136,13 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const open = (scene: Scene | null): void => {
     const before = view.scene;
     view.scene = scene;
-    act.renewPreset(!cases.isAhead());
+    act.shade.renew(cases.isAhead());
     // The same case: its window is known by now.
-    if (scene && scene.key === before?.key) return onWindow();
+    if (scene && scene.key === before?.key) return showWindow();
     under = null;
     cuts.open(scene);
     planes.open(before);
-    onWindow();
+    showWindow();
     act.forgetPoint();
     place();
     onLabels();
@@ -176,12 +186,15 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     if (point && act.sent && point.every((x, i) => Math.abs(x - act.sent![i]!) < 1e-6)) return;
     place();
   };
-  const onWindow = (): void => {
+  const showWindow = (): void => {
     if (!view.scene) return;
-    const own = model.get("window");
-    if (own && !own.every((x, i) => x === view.window[i])) act.forgetPreset();
-    setWindow(view, ...(own ?? view.scene.window));
+    setWindow(view, ...(model.get("window") ?? view.scene.window));
     redraw();
+  };
+  const onWindow = (): void => {
+    if (cases.isAhead()) return; // that of a case before
+    act.shade.took();
+    showWindow();
   };
   const onOptions = (): void => {
     view.options = readOptions(model.get("options"));
@@ -210,6 +223,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const cases = visits({
     model, kernel, slices: cuts, failed: fail,
     current: () => view.scene?.case ?? "",
+    window: (scene) => act.shade.of(scene),
     enter(page) {
       open(page.scene);
       side.setFacts(page.facts);
@@ -221,7 +235,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     },
   });
   const act = actions({
-    model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered,
+    model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered, announce: told.announce,
     step: cases.step,
     rowsHere() {
       const found = lookUp(view, cuts, view.voxel);
@@ -240,8 +254,8 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     sliceTo: act.sliceTo,
     maximise: act.maximise,
     window: () => view.window,
-    setWindow: act.dragWindow,
-    keepWindow: act.keepWindow,
+    setWindow: act.shade.drag,
+    keepWindow: act.shade.keep,
     redraw,
     hover,
     measuring: () => drawn.tool !== null,

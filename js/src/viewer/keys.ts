@@ -52,6 +52,14 @@ const HELP: [string, [string, string][]][] = [
     [", .", "previous or next structure"],
     ["< >", "previous or next slice that has it"],
   ]],
+  ["3D", [
+    ["drag", "turn; Shift, middle or right: move"],
+    ["wheel, pinch", "zoom"],
+    ["click", "go to what is there"],
+    ["arrows", "turn by 10°; Shift: by 90°"],
+    ["+ -", "zoom"],
+    ["Home", "all of it, from the front"],
+  ]],
   ["Layout", [
     ["1", "three planes and 3D"],
     ["2 3 4", "axial, coronal, sagittal"],
@@ -66,6 +74,12 @@ const HELP: [string, [string, string][]][] = [
     ["X", "radiological or neurological"],
     ["I", "interpolation on or off"],
     ["M", "crosshair on or off"],
+  ]],
+  ["List of structures", [
+    ["↑ ↓ Home End", "row above or below, first or last"],
+    ["← →", "buttons of a row; fold or unfold a group"],
+    ["Space", "show or hide; with Alt: only this"],
+    ["Enter", "go to its centre; a group: fold"],
   ]],
   ["Measure", [
     ["L N", "distance, angle: click the points"],

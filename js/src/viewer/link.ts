@@ -2,6 +2,9 @@
 
 /** Milliseconds of the link that may be under way at a time. */
 const UNDER_WAY_MS = 100;
+/** What a near kernel may take for a slice while one scrolls: about a frame. */
+const NEAR_STEP_MS = 16;
+const LEAST_ALLOWANCE = 4_000;
 const NEAR_BYTES_PER_MS = 50_000;
 const FAR_BYTES_PER_MS = 1_000;
 /** From here on packing takes longer than sending; a near kernel gets the benefit of the doubt. */
@@ -20,6 +23,8 @@ export interface Link {
   isKnown(): boolean;
   /** Bytes that may be under way. */
   allowance(): number;
+  /** Bytes that a slice may have to be there in time while one scrolls. */
+  stepAllowance(): number;
   /** Whether slices should be packed. */
   packs(): boolean;
 }
@@ -50,7 +55,8 @@ export function link(near: boolean): Link {
       last = now;
     },
     isKnown: () => trips.length > 0,
-    allowance: () => Math.max(4_000, rate() * UNDER_WAY_MS),
+    allowance: () => Math.max(LEAST_ALLOWANCE, rate() * UNDER_WAY_MS),
+    stepAllowance: () => Math.max(LEAST_ALLOWANCE, rate() * (near ? NEAR_STEP_MS : UNDER_WAY_MS)),
     packs: () => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS),
   };
 }

@@ -6,6 +6,8 @@ import { groupRow, structureRow, type GroupView, type RowView } from "./row";
 import { isPresent, type StructureRow } from "./scene";
 
 const PAGE_ROWS = 10;
+/** What the pointer rests on in the pictures comes into sight after so long. */
+const REST_MS = 350;
 const MOST_KEPT = 1500;
 
 const FIELDS = ["name", "label", "side", "group", "color", "snomed", "volume_ml", "status", "only"] as const;
@@ -104,7 +106,7 @@ export function structureList(on: ListActions): StructureList {
     else if (what === "eye") on.toggle([i]);
     else if (what === "name") on.go(i, "centre");
     else if (what === "style") on.style(i, row.querySelector<HTMLElement>("[data-act=style]")!);
-    else if (what === "centre" || what === "largest" || what === "next" || what === "previous") on.go(i, what);
+    else if (what === "largest" || what === "next" || what === "previous") on.go(i, what);
   };
 
   // ---- focus: one stop of the Tab key ----------------------------------------------------------
@@ -253,6 +255,17 @@ export function structureList(on: ListActions): StructureList {
     markShown(null);
   };
 
+  /** Bring a row into sight; by the list's own scrolling, so that a page around stays where it is. */
+  const reveal = (row: HTMLElement): void => {
+    // Whoever is at the list looks for something else there.
+    if (!row.isConnected || el.closest(".xp-panel")?.matches(":hover, :focus-within")) return;
+    const [area, at] = [el.getBoundingClientRect(), row.getBoundingClientRect()];
+    const head = el.querySelector(".xp-group")?.clientHeight ?? 0;
+    if (at.top < area.top + head) el.scrollTop += at.top - area.top - head;
+    else if (at.bottom > area.bottom) el.scrollTop += at.bottom - area.bottom;
+  };
+  let resting = 0;
+
   return {
     el,
     draw,
@@ -265,6 +278,9 @@ export function structureList(on: ListActions): StructureList {
       for (const view of lit) view.el.classList.remove("xp-hovered");
       lit = [...hovered].flatMap((i) => views.get(rows[i]?.name ?? "") ?? []);
       for (const view of lit) view.el.classList.add("xp-hovered");
+      clearTimeout(resting);
+      const [first] = lit;
+      if (first) resting = window.setTimeout(() => reveal(first.el), REST_MS);
     },
     setStyle(nextColors, nextOpacities) {
       colors = nextColors;

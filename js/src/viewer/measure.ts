@@ -42,8 +42,8 @@ export interface Measures {
   cancel(): boolean;
   removeLast(scene: Scene): boolean;
   on(scene: Scene, plane: Plane, index: number): Measurement[];
-  /** All of the case in words. */
-  listed(scene: Scene): string[];
+  /** Those of a slice in words. */
+  listed(scene: Scene, plane: Plane, index: number): string[];
 }
 
 export function measures(): Measures {
@@ -103,8 +103,8 @@ export function measures(): Measures {
       const growing = draft && { ...draft, points: next ? [...draft.points, next] : draft.points };
       return [...of(scene), ...(growing ? [growing] : [])].filter((m) => m.plane === plane && m.index === index);
     },
-    listed: (scene) =>
-      of(scene).map((m) => `${m.tool} ${describe(scene, m)} (${m.plane} ${m.index + 1})`),
+    listed: (scene, plane, index) =>
+      of(scene).filter((m) => m.plane === plane && m.index === index).map((m) => `${m.tool} ${describe(scene, m)} (${m.plane} ${m.index + 1})`),
   };
 }
 

@@ -3,15 +3,25 @@ import { isOutdated, type Kernel, type Reply } from "../shared/kernel";
 import type { SurfaceData } from "../space/index";
 import type { Vec3 } from "./scene";
 import { copied } from "./unpack";
+import type { MaskLayer } from "./where";
 
 const AT_ONCE = 3;
 const BUDGET_BYTES = 48e6;
 /** The kernel has another case or other masks by now, of which this page will soon hear. */
 const OUTDATED_MS = 500;
 
+/** Structures of one set of masks. */
+export interface Wanted {
+  /** Names the case and whose masks they are; `layer` and `content` do for the kernel. */
+  place: string;
+  layer: MaskLayer;
+  content: string | undefined;
+  names: readonly string[];
+}
+
 export interface Meshes {
-  /** Ask for what is not there yet; `place` names the case and whose masks they are, `content` does for the kernel. */
-  want(place: string, scene: string, content: string | undefined, names: readonly string[]): void;
+  /** Ask for what is not there yet. */
+  want(scene: string, wanted: readonly Wanted[]): void;
   get(place: string, name: string): SurfaceData | undefined;
   /** Why a surface cannot be had, if so. */
   failed(place: string, name: string): boolean;
@@ -33,63 +43,74 @@ function surfaceOf({ content, buffers }: Reply): SurfaceData {
   };
 }
 
-export function meshes(kernel: Kernel, arrived: (place: string, name: string) => void, failed: (error: Error) => void): Meshes {
+export function meshes(kernel: Kernel, arrived: () => void, failed: (error: Error) => void): Meshes {
   // In the order of their last use, places as well as the surfaces of one.
   const places = new Map<string, Map<string, SurfaceData | null>>();
   const asking = new Set<string>();
-  let wanted: { place: string; scene: string; content: string | undefined; names: readonly string[] } =
-    { place: "", scene: "", content: undefined, names: [] };
+  const resting = new Set<string>();
+  let scene = "";
+  let wanted: readonly Wanted[] = [];
   let closed = false;
+  const isWanted = (place: string): boolean => wanted.some((one) => one.place === place);
 
   const trim = (): void => {
     let held = 0;
     for (const kept of places.values()) for (const data of kept.values()) held += data ? size(data) : 0;
     for (const [place, kept] of places) {
-      if (held <= BUDGET_BYTES || place === wanted.place) break;
+      if (held <= BUDGET_BYTES || isWanted(place)) break;
       for (const data of kept.values()) held -= data ? size(data) : 0;
       places.delete(place);
     }
   };
 
+  const rest = (id: string): void => {
+    resting.add(id);
+    setTimeout(() => {
+      resting.delete(id);
+      pump();
+    }, OUTDATED_MS);
+  };
+  const ask = ({ place, layer, content }: Wanted, name: string): void => {
+    const id = `${place}\n${name}`;
+    if (asking.has(id) || resting.has(id) || places.get(place)?.has(name)) return;
+    asking.add(id);
+    kernel
+      .ask("surface", { scene, layer, content, structure: name })
+      .then((reply) => {
+        places.get(place)?.set(name, surfaceOf(reply));
+        trim();
+      })
+      .catch((error: Error) => {
+        if (!isWanted(place)) return; // another case or mask set was chosen meanwhile
+        if (isOutdated(error)) return rest(id);
+        places.get(place)?.set(name, null);
+        failed(error);
+      })
+      .finally(() => {
+        asking.delete(id);
+        if (closed) return;
+        if (isWanted(place)) arrived();
+        pump();
+      });
+  };
   const pump = (): void => {
-    const { place, scene, content, names } = wanted;
-    for (const name of names) {
-      if (asking.size >= AT_ONCE || closed) return;
-      const id = `${place}\n${name}`;
-      if (asking.has(id) || places.get(place)?.has(name)) continue;
-      asking.add(id);
-      let pause = 0;
-      kernel
-        .ask("surface", { scene, content, structure: name })
-        .then((reply) => {
-          places.get(place)?.set(name, surfaceOf(reply));
-          trim();
-        })
-        .catch((error: Error) => {
-          if (wanted.place !== place) return; // another case or mask set was chosen meanwhile
-          if (isOutdated(error)) {
-            pause = OUTDATED_MS;
-            return;
-          }
-          places.get(place)?.set(name, null);
-          failed(error);
-        })
-        .finally(() => {
-          asking.delete(id);
-          if (closed) return;
-          if (wanted.place === place) arrived(place, name);
-          if (pause) setTimeout(pump, pause);
-          else pump();
-        });
+    for (const set of wanted) {
+      for (const name of set.names) {
+        if (asking.size >= AT_ONCE || closed) return;
+        ask(set, name);
+      }
     }
   };
 
   return {
-    want(place, scene, content, names) {
-      wanted = { place, scene, content, names };
-      const kept = places.get(place) ?? new Map<string, SurfaceData | null>();
-      places.delete(place);
-      places.set(place, kept);
+    want(scene_, wanted_) {
+      scene = scene_;
+      wanted = wanted_;
+      for (const { place } of wanted) {
+        const kept = places.get(place) ?? new Map<string, SurfaceData | null>();
+        places.delete(place);
+        places.set(place, kept);
+      }
       pump();
     },
     get: (place, name) => places.get(place)?.get(name) ?? undefined,

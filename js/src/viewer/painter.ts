@@ -1,6 +1,6 @@
 // One slice on a canvas: the picture, and the structures over it.
 import { paintDifference, paintIds, paintValues, type Ids, type Look, type Rgb, type Values } from "./composite";
-import { findRuns, traceRuns, type Lattice, type Runs } from "./edges";
+import { dashOf, findRuns, traceRuns, type Dash, type Lattice, type Runs } from "./edges";
 import type { Labels, Options } from "./scene";
 
 export interface Cut {
@@ -48,6 +48,9 @@ const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
 const brighter = (color: Rgb): Rgb => color.map((c) => Math.round(c + (255 - c) * 0.6)) as Rgb;
 const thick = (width: number, scale: number): number => Math.max(1, Math.round(width * scale));
 
+/** Beside the outlines of the set that it is held against, those of the other one are dashed: they have the same colours. */
+const dashOver = (look: Look, width: number): Dash | null => (look.other ? dashOf(width) : null);
+
 let paintings = 0;
 
 /** A canvas that is painted anew, and gets another `data-key`, only when what it was painted from has changed. */
@@ -92,7 +95,7 @@ export function painter(): Painter {
     return ids && labels ? runsOf(cut.width, cut.height, ids, labels) : null;
   };
   const outline = (
-    context: CanvasRenderingContext2D, runs: Map<number, Runs> | null, look: Look, at: Lattice, width: number, casing: number,
+    context: CanvasRenderingContext2D, runs: Map<number, Runs> | null, look: Look, at: Lattice, width: number, casing: number, dash: Dash | null,
   ): void => {
     if (!runs) return;
     // The casing of all lies under the lines of all.
@@ -102,7 +105,7 @@ export function painter(): Painter {
         context.globalAlpha = look.opacities[row]!;
         context.fillStyle = under ? "#000" : css(look.colors[row]!);
         context.beginPath();
-        traceRuns(context, found, at, under ? width + casing : width);
+        traceRuns(context, found, at, under ? width + casing : width, dash);
         context.fill();
       }
     }
@@ -125,14 +128,15 @@ export function painter(): Painter {
         context.setTransform(1, 0, 0, 1, 0, 0);
         const width = thick(options.width, scale);
         const plain = !(options.difference && look.other);
-        if (plain && look.paint !== "fill") outline(context, runs(cut, look, "filled"), look, at, width, 0);
-        if (plain) outline(context, runs(cut, look, "outlined"), look, at, width, thick(1, scale));
+        if (plain && look.paint !== "fill") outline(context, runs(cut, look, "filled"), look, at, width, 0, dashOver(look, width));
+        if (plain) outline(context, runs(cut, look, "outlined"), look, at, width, thick(1, scale), null);
       }
       context.setTransform(1, 0, 0, 1, 0, 0);
     },
     highlight(context, cut, look, rows, options, at, scale) {
       if (!options.overlay) return;
       const width = thick(options.width + 1.25, scale);
+      const dash = look.paint === "outline" ? dashOver(look, thick(options.width, scale)) : null;
       for (const which of ["filled", "outlined"] as const) {
         const found = runs(cut, look, which);
         for (const row of rows) {
@@ -141,7 +145,7 @@ export function painter(): Painter {
           for (const under of which === "outlined" ? [true, false] : [false]) {
             context.fillStyle = under ? "#000" : css(brighter(look.colors[row]!));
             context.beginPath();
-            traceRuns(context, border, at, under ? width + thick(1, scale) : width);
+            traceRuns(context, border, at, under ? width + thick(1, scale) : width, which === "filled" ? dash : null);
             context.fill();
           }
         }

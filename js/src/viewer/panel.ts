@@ -25,6 +25,8 @@ export interface Panel {
   /** `everything`: no choice was made, so that masks still to come are shown too. */
   setShown(shown: ReadonlySet<number>, everything?: boolean): void;
   setHovered(rows: ReadonlySet<number>): void;
+  /** Whether structures are drawn at all. */
+  setOverlay(on: boolean): void;
   /** The user's own colours and opacities, by structure. */
   setStyle(colors: ReadonlyMap<string, string>, opacities: ReadonlyMap<string, number>): void;
   /** Label, value and note of what is known of the case. */
@@ -43,6 +45,7 @@ export function panel(actions: PanelActions, above: Node): Panel {
   let hovered: ReadonlySet<number> = new Set();
   let pointed: number | null = null;
   let everything = true;
+  let overlay = true;
   /** Masks that are not read yet and will be shown. */
   let awaited: ReadonlySet<string> = new Set();
   /** What "Shown" lists, though some of it was hidden since. */
@@ -202,6 +205,7 @@ export function panel(actions: PanelActions, above: Node): Panel {
     let text = "";
     if (some.length === 1) text = inWords(rows[some[0]!]!);
     else if (some.length) text = some.slice(0, 8).map((i) => fullName(rows[i]!)).join(" + ");
+    else if (!overlay) text = "Structures are off (S turns them on)";
     else if (rows.length) text = `${shown.size} of ${present().length} shown`;
     if (foot.textContent === text) return;
     foot.textContent = text;
@@ -278,6 +282,12 @@ export function panel(actions: PanelActions, above: Node): Panel {
     setHovered(next) {
       hovered = next;
       list.setHovered(next);
+      tell();
+    },
+    setOverlay(on) {
+      if (on === overlay) return;
+      overlay = on;
+      el.classList.toggle("xp-without", !on);
       tell();
     },
     setStyle(nextColors, nextOpacities) {

@@ -91,7 +91,16 @@ export function picker(on: PickerActions): Picker {
     el.style.top = `${Math.max(GAP_PX, Math.min(top, around.height - height - GAP_PX))}px`;
   };
   close.addEventListener("click", () => shut(true));
+  /** The Tab key goes round within the card: it lies over the page, not in its order. */
+  const goRound = (event: KeyboardEvent): void => {
+    const stops = [...el.querySelectorAll<HTMLElement>("button, input")].filter((stop) => stop.checkVisibility());
+    const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
+    if (document.activeElement !== from) return;
+    event.preventDefault();
+    to!.focus({ preventScroll: true });
+  };
   el.addEventListener("keydown", (event) => {
+    if (event.key === "Tab") return goRound(event);
     if (event.key !== "Escape") return;
     event.preventDefault();
     shut(true);

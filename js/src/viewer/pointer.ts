@@ -28,7 +28,10 @@ interface WindowDrag {
   x: number;
   y: number;
 }
-type Drag = { kind: "own" | "pan" | "pinch" | "none" } | ({ kind: "window" } & WindowDrag);
+type Drag = { kind: "own" | "pan" | "pinch" | "none" } | { kind: "tap"; x: number; y: number } | ({ kind: "window" } & WindowDrag);
+
+/** A finger that moves less than this stays where it is. */
+const TAP_PIXELS = 8;
 
 const WHEEL_PIXELS = 40;
 /** A single event this large is a wheel's notch; systems send 53 to 120 for one. */
@@ -48,8 +51,8 @@ type Common = Pick<Pointed, "focus" | "window" | "setWindow" | "keepWindow" | "r
 /** What a canvas does besides zoom, pan and window, which all have. */
 interface Own {
   touched(): void;
-  /** The left button or the first finger is down; whether what it does next is a drag of the canvas' own. */
-  press(event: PointerEvent): boolean;
+  /** The left button is down, or a finger that was alone is lifted: until then a second one may come to pinch. */
+  press(event: PointerEvent): void;
   drag(event: PointerEvent): void;
   /** The pointer is over the canvas, and nothing is down. */
   over(event: PointerEvent): void;
@@ -98,11 +101,16 @@ function bindPad(pad: Pad, on: Common, own: Own): void {
     if (down.size > 1) drag = { kind: "pinch" };
     else if (event.button === 2) drag = { kind: "window", start: on.window(), x: event.clientX, y: event.clientY };
     else if (event.button === 1 || event.shiftKey) drag = { kind: "pan" };
-    else drag = { kind: own.press(event) ? "own" : "none" };
+    else if (event.pointerType === "touch") drag = { kind: "tap", x: event.clientX, y: event.clientY };
+    else {
+      own.press(event);
+      drag = { kind: "own" };
+    }
   });
   canvas.addEventListener("pointermove", (event) => {
     if (!drag) return own.over(event);
     const before = down.get(event.pointerId);
+    if (drag.kind === "tap" && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > TAP_PIXELS) drag = { kind: "own" };
     if (drag.kind === "own") own.drag(event);
     else if (drag.kind === "pinch" && down.size === 2 && before) pinch(event);
     else if (drag.kind === "pan" && before) {
@@ -112,13 +120,17 @@ function bindPad(pad: Pad, on: Common, own: Own): void {
       on.redraw();
     } else if (drag.kind === "window") on.setWindow(...dragged(drag, event));
   });
+  const lift = (event: PointerEvent): void => {
+    if (event.pointerType === "touch" && (drag?.kind === "tap" || drag?.kind === "own")) own.press(event);
+    stop(event);
+  };
   const stop = (event: PointerEvent): void => {
     down.delete(event.pointerId);
     if (drag?.kind === "window") on.keepWindow();
     // The finger that is lifted last must not move the crosshair.
     drag = down.size ? { kind: "none" } : null;
   };
-  canvas.addEventListener("pointerup", stop);
+  canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", stop);
   canvas.addEventListener("pointerleave", () => drag || own.leave());
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -152,22 +164,21 @@ export function bindPointer(plane: Plane, tile: Tile, on: Pointed): void {
     const voxel = at(event);
     if (voxel) on.moveTo(voxel);
   };
+  const preview = (event: PointerEvent): void => {
+    const voxel = at(event);
+    if (on.measuring() && voxel) on.previewPoint(plane, voxel);
+  };
   bindPad(tile, on, {
     touched: () => on.activate(plane),
     press(event) {
+      if (!on.measuring()) return cross(event);
       const voxel = at(event);
-      if (on.measuring()) {
-        if (voxel) on.addPoint(plane, voxel);
-        return false;
-      }
-      cross(event);
-      return true;
+      if (voxel) on.addPoint(plane, voxel);
     },
-    drag: cross,
+    drag: (event) => (on.measuring() ? preview(event) : cross(event)),
     over(event) {
-      const voxel = at(event);
-      if (on.measuring() && voxel) on.previewPoint(plane, voxel);
-      on.hover(plane, voxel, event.clientX, event.clientY);
+      preview(event);
+      on.hover(plane, at(event), event.clientX, event.clientY);
     },
     leave: () => on.hover(plane, null, 0, 0),
     roll: (by) => on.slice(plane, by),
@@ -198,10 +209,7 @@ export function bindMosaic(mosaic: Mosaic, on: Picked): void {
   };
   bindPad(mosaic, on, {
     touched: () => undefined,
-    press(event) {
-      cross(event);
-      return true;
-    },
+    press: cross,
     drag: cross,
     over: (event) => on.at(at(event), event.clientX, event.clientY),
     leave: () => on.at(null, 0, 0),

@@ -1,7 +1,7 @@
 // What is under the cursor: a card beside it, a line under the picture, and words for a screen reader.
 import { h } from "../shared/dom";
 import type { Ids, Look, Rgb, Values } from "./composite";
-import { AXES, millimetres, toWorld } from "./geometry";
+import { AXES, millimetres, toStored, toWorld } from "./geometry";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Layer } from "./intake";
 import type { Slices } from "./slices";
@@ -44,7 +44,7 @@ export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {
   const sharp = <T>(layer: Layer, slice: (plane: Plane, index: number) => T | undefined) => (plane: Plane, index: number): T | undefined =>
     slices.isCoarse(plane, index, layer) ? undefined : slice(plane, index);
   const sent = read(scene, voxel, sharp("image", slices.image));
-  const value = sent === undefined ? null : sent * scene.scale + scene.offset;
+  const value = sent === undefined || !scene.image ? null : sent * scene.scale + scene.offset;
   return {
     voxel,
     mm: toWorld(scene, voxel).map(millimetres) as Found["mm"],
@@ -74,7 +74,7 @@ export function inWords(view: View, found: Found, plane: Plane, compare: string,
     scene.case,
     `${TITLES[plane]} ${found.voxel[AXES[plane][2]]! + 1} of ${scene.shape[AXES[plane][2]]}`,
     `x ${x}  y ${y}  z ${z} mm`,
-    `voxel ${found.voxel.join(" ")}`,
+    `voxel ${toStored(scene, found.voxel).join(" ")}`,
     ...(found.value ? [`value ${found.value}`] : []),
     ...names(found.rows),
     ...others,
@@ -89,6 +89,8 @@ export interface Readout {
   line: HTMLElement;
   heard: HTMLElement;
   say(text: string): void;
+  /** Tell a screen reader what a key has done. */
+  announce(text: string): void;
   /** Show the card at a point of the page, or hide it. */
   point(view: View, found: Found | null, compare: string, x: number, y: number): void;
 }
@@ -115,7 +117,7 @@ export function readout(rested: () => void): Readout {
       ...chips(view, found.rows, ""),
       ...(view.other ? chips(view, found.otherRows, `${compare}: `) : []),
       h("div", {}, `x ${x}  y ${y}  z ${z} mm`),
-      h("div", {}, `voxel ${found.voxel.join(" ")}`),
+      h("div", {}, `voxel ${toStored(view.scene!, found.voxel).join(" ")}`),
       h("div", {}, found.value ? `value ${found.value}` : ""),
     ];
     card.replaceChildren(...lines);
@@ -124,6 +126,10 @@ export function readout(rested: () => void): Readout {
     card,
     line,
     heard,
+    announce(text) {
+      // The same words again are another change.
+      put(heard, heard.textContent === text ? `${text}\u00a0` : text);
+    },
     say(text) {
       if (line.textContent === text) return;
       put(line, text);

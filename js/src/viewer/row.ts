@@ -22,7 +22,6 @@ export interface GroupView {
 
 /** What each button does, for its tip and, with the structure's name behind it, for a screen reader. */
 const ACTS: [act: string, tip: string, label: string][] = [
-  ["centre", "Go to its centre", "Go to the centre of"],
   ["largest", "Go to its largest slice", "Go to the largest slice of"],
   ["previous", "Previous slice that has it", "Previous slice that has"],
   ["next", "Next slice that has it", "Next slice that has"],

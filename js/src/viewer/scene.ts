@@ -17,8 +17,12 @@ export interface Scene {
   spacing: Vec3;
   /** Voxel to RAS+ mm: three rows of four. */
   affine: number[];
+  /** For i, j, k of the file: which of x, y, z it is, and -1 where it runs the other way. */
+  stored: [axis: number, sign: number][];
   /** Letters at the low and the high end of x, y, z. */
   letters: [string, string][];
+  /** Whether there is an image; otherwise only masks are shown, on black. */
+  image: boolean;
   dtype: "u1" | "u2" | "i2";
   scale: number;
   offset: number;

@@ -5,20 +5,20 @@ import { AXES } from "./geometry";
 import { BUDGET_BYTES, intake, LAYERS, nameOf, type Layer } from "./intake";
 import { link } from "./link";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
+import { sizes } from "./sizes";
 import type { Packed } from "./unpack";
 import type { Page } from "./visits";
 
 const AHEAD = 10;
-/** Of the budget, what a near kernel may fill with slices that nobody has asked for yet. */
-const NEAR_SHARE = 0.5;
+/** Of the budget, what may be filled with slices that nobody has asked for yet. */
+const AHEAD_BYTES = 0.5 * BUDGET_BYTES;
+const LEAST_AHEAD = 2;
 const BATCH = 6;
 /** The wheel rests when it has not been turned for so long; then coarse slices become sharp. */
 const REST_MS = 120;
-/** Shares of what may be under way: a coarse slice, some rows of a sharp one, and all that nobody waits for. */
-const COARSE_SHARE = 0.55;
+/** Shares of what may be under way: some rows of a sharp slice, and all that nobody waits for. */
 const ROWS_SHARE = 0.5;
 const AHEAD_SHARE = 0.5;
-const MAX_STRIDE = 16;
 
 export interface Slices {
   open(scene: Scene | null): void;
@@ -79,10 +79,9 @@ export interface SliceEvents {
 export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): Slices {
   const kept = intake();
   const line = link(isNear());
-  /** How much smaller packing makes slices, by layer, and of coarse ones. */
-  const ratios: Record<string, number> = { image: 0.45, labels: 0.05, other: 0.05, coarse: 0.8 };
   let scene: Scene | null = null;
   const tables: Record<"labels" | "other", Labels | null> = { labels: null, other: null };
+  const bytes = sizes(line, () => scene!, (layer) => tables[layer]!);
   let wishes = new Map<Plane, Wish>();
   let last: Plane = "axial";
   let wishedAt = 0;
@@ -98,25 +97,8 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const of = layer === "image" ? scene : tables[layer];
     return nameOf(of!, layer, plane, index);
   };
-  const size = (plane: Plane): [number, number] => [scene!.shape[AXES[plane][0]]!, scene!.shape[AXES[plane][1]]!];
   const there = (layer: Layer): boolean => (layer === "image" ? scene !== null : tables[layer] !== null);
   const wanted = (layer: Layer): number => (layer === "image" ? 0 : tables[layer]!.revision ?? 0);
-  const pixelBytes = (layer: Layer): number =>
-    layer === "image" ? (scene!.dtype === "u1" ? 1 : 2) : tables[layer]!.bytes;
-
-  const sharpBytes = (layer: Layer, plane: Plane): number => {
-    const [width, height] = size(plane);
-    return width * height * pixelBytes(layer) * (line.packs() ? ratios[layer]! : 1);
-  };
-  /** Stride that makes a slice as small as the link asks for; 0 where it can come as it is. */
-  const strideFor = (layer: Layer, plane: Plane, share = 1): number => {
-    const room = line.allowance();
-    if (sharpBytes(layer, plane) <= room * share) return 0;
-    const [width, height] = size(plane);
-    const ratio = layer === "image" ? ratios["coarse"]! : ratios[layer]! * pixelBytes(layer);
-    const wish = Math.sqrt((width * height * ratio) / (room * COARSE_SHARE * share));
-    return Math.min(MAX_STRIDE, Math.max(2, Math.ceil(wish)));
-  };
 
   const free = (layer: Layer, plane: Plane, index: number): boolean => {
     const name = key(layer, plane, index);
@@ -131,19 +113,20 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     return found !== undefined && (found.coarse || found.revision < wanted(layer));
   };
 
-  const whole = (layer: Layer, plane: Plane, indices: number[], isUrgent: boolean, share = 1): Job => {
-    const stride = strideFor(layer, plane, share);
-    const [width, height] = size(plane);
-    const coarse = Math.ceil(width / stride) * Math.ceil(height / stride) * (layer === "image" ? ratios["coarse"]! : ratios[layer]!);
-    const each = stride ? coarse : sharpBytes(layer, plane);
+  const coarse = (layer: Layer, plane: Plane, index: number): boolean =>
+    free(layer, plane, index) && kept.get(key(layer, plane, index))?.coarse === true;
+
+  const whole = (layer: Layer, plane: Plane, indices: number[], isUrgent: boolean, room = line.stepAllowance()): Job => {
+    const stride = bytes.strideFor(layer, plane, room);
+    const each = stride ? bytes.coarse(layer, plane, stride) : bytes.sharp(layer, plane);
     // As many as may be under way together, at least one.
     const count = Math.max(1, Math.min(indices.length, BATCH, Math.floor((line.allowance() * AHEAD_SHARE) / each)));
     return { layer, plane, indices: indices.slice(0, count), stride, rows: null, urgent: isUrgent, bytes: each * count };
   };
   const sharp = (layer: Layer, plane: Plane, index: number): Job => {
-    const all = sharpBytes(layer, plane);
+    const all = bytes.sharp(layer, plane);
     const room = line.allowance() * ROWS_SHARE;
-    const height = size(plane)[1];
+    const height = bytes.of(plane)[1];
     if (all <= line.allowance()) return { layer, plane, indices: [index], stride: 0, rows: null, urgent: false, bytes: all };
     const from = kept.rowsOf(key(layer, plane, index));
     const count = Math.max(1, Math.floor((height * room) / all));
@@ -159,11 +142,11 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
 
   const shown = (): readonly Plane[] => (wishes.size ? PLANES.filter((plane) => wishes.has(plane)) : PLANES);
 
-  /** How many slices to have on each side of what is seen: from a near kernel as many as a drag may cross. */
+  /** How many slices to have on each side of what is seen: from a near kernel as many as a drag may cross, and there is room for. */
   const ahead = (plane: Plane): number => {
-    if (line.packs()) return AHEAD;
-    const each = LAYERS.filter(there).reduce((sum, layer) => sum + sharpBytes(layer, plane), 0);
-    return Math.max(AHEAD, Math.floor((NEAR_SHARE * BUDGET_BYTES) / PLANES.length / 2 / each));
+    const each = LAYERS.filter(there).reduce((sum, layer) => sum + bytes.kept(layer, plane), 0);
+    const most = Math.max(LEAST_AHEAD, Math.floor(AHEAD_BYTES / PLANES.length / 2 / each));
+    return line.packs() ? Math.min(AHEAD, most) : most;
   };
   /** The slices around what is seen, the nearest first, and of two those in the last direction. */
   const around = (plane: Plane): number[] => {
@@ -192,7 +175,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       for (const plane of planes()) {
         const missing = wishes.get(plane)!.many.filter((index) => lacks(layer, plane, index));
         // All of them together should not take longer than one that is looked at.
-        if (missing.length) return whole(layer, plane, missing, false, 1 / Math.min(missing.length, BATCH));
+        if (missing.length) return whole(layer, plane, missing, false, line.allowance() / Math.min(missing.length, BATCH));
       }
     }
     // On a slow link the next steps come before this one is sharp, so that they need not be waited for.
@@ -205,16 +188,19 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     for (const layer of layers) {
       for (const [plane, index] of seen) {
         // New masks are told at once where that is cheap.
-        const cheap = layer !== "image" && sharpBytes(layer, plane) <= line.allowance() * AHEAD_SHARE;
+        const cheap = layer !== "image" && bytes.sharp(layer, plane) <= line.stepAllowance() * AHEAD_SHARE;
         if (blunt(layer, plane, index) && (rests || cheap)) return sharp(layer, plane, index);
       }
     }
     for (const plane of planes()) {
       for (const layer of layers) {
-        const missing = around(plane).filter((index) => lacks(layer, plane, index));
+        // A near kernel has time for sharp ones while nobody scrolls.
+        const room = rests && !line.packs() ? line.allowance() : line.stepAllowance();
+        const isSharp = rests && !line.packs() && bytes.strideFor(layer, plane, room) === 0;
+        const missing = around(plane).filter((index) => lacks(layer, plane, index) || (isSharp && coarse(layer, plane, index)));
         // Those at the far end wait for others, so that a drag does not ask for each of them by itself.
         const isFar = missing.length < BATCH && Math.abs(missing[0]! - wishes.get(plane)!.index) > ahead(plane) / 2;
-        if (missing.length && (rests || !isFar)) return whole(layer, plane, missing, false);
+        if (missing.length && (rests || !isFar)) return whole(layer, plane, missing, false, room);
       }
     }
     if (!rests) return null;
@@ -271,10 +257,10 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       })
       .then(async ({ content, buffers }) => {
         const fields = content as unknown as Packed;
-        const bytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
-        line.came(askedAt, performance.now(), bytes, fields.ms ?? 0);
+        const come = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
+        line.came(askedAt, performance.now(), come, fields.ms ?? 0);
         if (content["closed"] === true) throw null;
-        learn(job, compress, bytes, buffers.length);
+        if (compress && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
         await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
         // An answer from other masks: theirs will be told, and asking again before that would not end.
         for (const name of names) if (!kept.has(name)) refused.add(name);
@@ -293,17 +279,6 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         }
         pump();
       });
-  };
-
-  const learn = (job: Job, compress: boolean, bytes: number, count: number): void => {
-    if (!compress || !count || !there(job.layer)) return;
-    const [width, height] = size(job.plane);
-    const stride = job.stride || 1;
-    const rows = job.rows ? job.rows[1] - job.rows[0] : Math.ceil(height / stride);
-    const coarse = job.stride > 0 && job.layer === "image";
-    const raw = Math.ceil(width / stride) * rows * (coarse ? 1 : pixelBytes(job.layer)) * count;
-    const name = coarse ? "coarse" : job.layer;
-    ratios[name] = 0.7 * ratios[name]! + 0.3 * Math.min(1, bytes / raw);
   };
 
   /** Keep slices that came without having been asked for. */
@@ -380,7 +355,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     },
     async ahead(id) {
       const compress = line.packs();
-      const stride = scene && compress ? Math.max(1, ...PLANES.map((plane) => strideFor("image", plane))) : 1;
+      const stride = scene && compress ? Math.max(1, ...PLANES.map((plane) => bytes.strideFor("image", plane, line.allowance()))) : 1;
       const reply = await kernel.ask("ahead", { case: id, compress, stride });
       if (!("scene" in reply.content)) return null;
       const { scene: of, labels, other, facts } = reply.content as unknown as Page;

@@ -6,15 +6,20 @@ import type { Rgb } from "./composite";
 import { cube } from "./cube";
 import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
-import { isPresent, PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
+import { partsOf, placeOf } from "./parts";
+import { hasWebGL, load } from "./program";
 import { saveSurfaces, type Format } from "./saving";
+import { shot, type Shot } from "./shot";
+import { spaceMenu } from "./spacemenu";
 import { put } from "./tile";
 import { bindSpace } from "./turning";
-import { inflate } from "./unpack";
 
 export interface SpaceFrame {
   scene: Scene;
   labels: Labels | null;
+  /** Of the compared mask set, whose rows are those of `labels`. */
+  other: Labels | null;
   shown: ReadonlySet<number>;
   /** Per row of `labels.structures`. */
   colors: readonly Rgb[];
@@ -36,6 +41,10 @@ export interface SpaceTile {
   draw(frame: SpaceFrame): void;
   clear(): void;
   reset(): void;
+  /** The picture as it is seen, or null where none is. */
+  shot(): Shot | null;
+  /** Turn, zoom or reset by a key that was pressed elsewhere. */
+  press(event: KeyboardEvent): void;
   dispose(): void;
 }
 
@@ -56,25 +65,6 @@ const NO_WEBGL =
   "To see surfaces here, turn on graphics acceleration in the browser's settings, or use another browser.";
 const LOST = "The graphics driver has stopped the 3D picture. All else works on.";
 
-type Program = typeof import("../space/index");
-
-async function load(kernel: Kernel): Promise<Program> {
-  const { buffers } = await kernel.ask("module", { name: "space" });
-  const text = (await inflate(buffers[0]!)) as BlobPart;
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  try {
-    return (await import(url)) as Program;
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-
-const hasWebGL = (): boolean => {
-  const context = document.createElement("canvas").getContext("webgl2");
-  context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return context !== null;
-};
-
 export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   let canvas = h("canvas", { class: "xp-canvas xp-canvas-3d", tabindex: 0, role: "img", "aria-label": "3D" });
   const title = h("span", { class: "xp-tl xp-3d-title", role: "status" }, "3D");
@@ -82,18 +72,22 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   const again = h("button", { class: "xp-btn" }, "Try again");
   const note = h("div", { class: "xp-3d-note", role: "status" }, words, again);
   const planes = h("button", { class: "xp-3d-btn", "aria-pressed": "false", title: "Show the slices in 3D" }, "Slices");
-  const more = h("button", { class: "xp-3d-btn", "aria-haspopup": "true", "aria-expanded": "false", title: "Views and export" }, "More");
-  const menu = h("div", { class: "xp-3d-menu", role: "group", "aria-label": "Views and export" });
   const turned = cube((letter) => look(letter));
-  const el = h("div", { class: "xp-tile xp-3d" }, canvas, title, turned.el, note,
-    h("div", { class: "xp-3d-tools" }, planes, more), menu);
-  note.hidden = menu.hidden = true;
+  const el = h("div", { class: "xp-tile xp-3d" });
+  const { more, menu } = spaceMenu(el, {
+    look: (letter) => look(letter),
+    reset: () => reset(),
+    save: (format) => void download(format),
+  });
+  el.append(canvas, title, turned.el, note, h("div", { class: "xp-3d-tools" }, planes, more), menu);
+  note.hidden = true;
 
   let space: Space | null = null;
   let state: "idle" | "loading" | "ready" | "none" = "idle";
   let last: SpaceFrame | null = null;
   let place = "";
-  let onCard = new Set<string>();
+  /** By structure, whose mask its surface on the graphics card is of. */
+  let onCard = new Map<string, string>();
   let touched = false;
   let frame = 0;
   let resting = 0;
@@ -103,7 +97,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   let size = "";
   let lostBefore: Labels | null = null;
 
-  const store = meshes(kernel, (where) => where === place && refresh(), (error) => on.failed(error.message));
+  const store = meshes(kernel, () => refresh(), (error) => on.failed(error.message));
 
   const invalidate = (): void => {
     if (!frame && !closed) frame = requestAnimationFrame(render);
@@ -141,6 +135,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     state = "loading";
     if (!hasWebGL()) {
       state = "none";
+      planes.disabled = true;
       return say(NO_WEBGL);
     }
     say("Loading 3D");
@@ -159,7 +154,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     state = "ready";
     size = "";
     say("");
-    onCard = new Set();
+    onCard = new Map();
     if (last) space.fit(box(last.scene)); // there may be no surface that would
     refresh();
   };
@@ -205,31 +200,25 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
         }))
       : null;
 
-  /** Rows to draw; a mask that has not arrived has no set yet. */
-  const rows = (f: SpaceFrame): number[] => {
-    const labels = f.labels;
-    if (!labels) return [];
-    const arrived = new Set(labels.sets.flat());
-    return [...f.shown].filter((row) => arrived.has(row) && isPresent(labels.structures[row]!));
-  };
-
   /** Bring the picture in line with the frame: ask for what is missing, draw what is there. */
   const refresh = (rested = false): void => {
     if (!last || state !== "ready" || !space) return;
     const f = last;
-    const names = new Map(rows(f).map((row) => [f.labels!.structures[row]!.name, row]));
-    store.want(place, f.scene.key, f.labels?.content, [...names.keys()]);
+    const all = partsOf(f);
+    store.want(f.scene.key, (["labels", "other"] as const).map((layer) => ({
+      layer, place: placeOf(f, layer), content: f[layer]?.content, names: all.filter((part) => part.layer === layer).map((part) => part.name),
+    })));
     const looks = new Map<string, Look>();
     let there = 0;
     let fresh = false;
-    for (const [name, row] of names) {
+    for (const { name, row, place } of all) {
       const data = store.get(place, name);
-      if (data && !onCard.has(name)) {
+      if (data && onCard.get(name) !== place) {
         space.put(name, data);
-        onCard.add(name);
+        onCard.set(name, place);
         fresh = true;
       }
-      if (!onCard.has(name)) continue;
+      if (onCard.get(name) !== place) continue;
       there += 1;
       looks.set(name, { color: f.colors[row] ?? GREY, opacity: f.opacities[row] ?? 1, bright: row === f.hovered });
     }
@@ -237,16 +226,16 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     space.slices(slices(f));
     space.cross(cross(f));
     if (fresh && !touched) space.fit(box(f.scene));
-    const failed = [...names.keys()].filter((name) => store.failed(place, name)).length;
+    const failed = all.filter(({ name, place }) => store.failed(place, name)).length;
     const count = `${there} surface${there === 1 ? "" : "s"}`;
-    put(title, `3D · ${there + failed < names.size ? `${there} of ${names.size} surfaces` : count}`);
+    put(title, `3D · ${there + failed < all.length ? `${there} of ${all.length} surfaces` : count}`);
     canvas.setAttribute("aria-label", `${title.textContent} of ${f.scene.case}. Arrows turn, plus and minus zoom, Home resets.`);
     el.dataset["surfaces"] = String(there);
     (fresh || rested ? invalidate : whenIdle)();
   };
 
   /** Whether at most the voxel is another one. */
-  const same = (a: SpaceFrame, b: SpaceFrame): boolean => a.scene === b.scene && a.labels === b.labels &&
+  const same = (a: SpaceFrame, b: SpaceFrame): boolean => a.scene === b.scene && a.labels === b.labels && a.other === b.other &&
     a.hovered === b.hovered && a.maskSet === b.maskSet &&
     a.options.crosshair === b.options.crosshair && a.shown.size === b.shown.size && [...a.shown].every((row) => b.shown.has(row)) &&
     a.colors.length === b.colors.length && a.colors.every((c, i) => c.every((x, k) => x === b.colors[i]![k])) &&
@@ -271,55 +260,23 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
   const download = async (format: Format): Promise<void> => {
     if (!last?.labels) return;
     const f = last;
-    const colors = rows(f).map((row): [string, Rgb] => [f.labels!.structures[row]!.name, f.colors[row] ?? GREY]);
+    const shown = partsOf(f).map(({ name, layer, row }) => ({ name, layer, color: f.colors[row] ?? GREY }));
     try {
-      const leftOut = await saveSurfaces(kernel, f.scene, new Map(colors), format);
+      const leftOut = await saveSurfaces(kernel, f.scene, shown, format);
       if (leftOut.length) on.failed(`Saved without ${leftOut.join(", ")}: no surface can be made of ${leftOut.length === 1 ? "it" : "them"}.`);
     } catch (error) {
       if (!isOutdated(error)) on.failed((error as Error).message);
     }
   };
 
-  const open = (yes: boolean): void => {
-    menu.hidden = !yes;
-    more.setAttribute("aria-expanded", String(yes));
-  };
-  const item = (text: string, title_: string, act: () => void): HTMLElement => {
-    const button = h("button", { class: "xp-3d-item", title: title_ }, text);
-    button.addEventListener("click", () => {
-      open(false);
-      more.focus();
-      act();
-    });
-    return button;
-  };
-  const views: [Letter, string][] = [["A", "Front"], ["P", "Back"], ["L", "Left"], ["R", "Right"], ["S", "Above"], ["I", "Below"]];
-  menu.append(
-    h("div", { class: "xp-3d-cap" }, "View"),
-    ...views.map(([letter, name]) => item(name, `See it from this side (${letter})`, () => look(letter))),
-    item("Reset", "From the front, all of it (Home)", reset),
-    h("div", { class: "xp-3d-cap" }, "Save shown surfaces"),
-    item("GLB", "glTF: one file, with colours and names", () => void download("glb")),
-    item("STL", "A zip with one file for each", () => void download("stl")),
-    item("PLY", "A zip with one file for each, with colours", () => void download("ply")),
-  );
-  more.addEventListener("click", () => open(menu.hidden !== false));
-  menu.addEventListener("keydown", (event) => {
-    event.stopPropagation();
-    if (event.key !== "Escape") return;
-    open(false);
-    more.focus();
-  });
-  el.addEventListener("focusout", (event) => {
-    if (!menu.contains(event.relatedTarget as Node | null) && event.relatedTarget !== more) open(false);
-  });
   planes.addEventListener("click", () => {
     planes.setAttribute("aria-pressed", String(planes.ariaPressed !== "true"));
     refresh();
   });
 
+  let press: SpaceTile["press"];
   const listen = (): void => {
-    bindSpace(canvas, {
+    press = bindSpace(canvas, {
       space: () => space,
       changed: () => touch(() => undefined),
       reset,
@@ -355,7 +312,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       if (state === "idle") void start();
       const before = last;
       last = next;
-      const where = next.labels?.content ?? `${next.scene.key}\n${next.maskSet ?? ""}`;
+      const where = placeOf(next, "labels");
       // Masks that are read anew under the same name are other masks.
       const anew = lostBefore?.key === next.labels?.key && (lostBefore?.revision ?? 0) > (next.labels?.revision ?? 0);
       if (next.labels) lostBefore = next.labels;
@@ -363,7 +320,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
         if (anew) store.forget(place);
         if (before?.scene.key !== next.scene.key) touched = false;
         place = where;
-        onCard = new Set();
+        onCard = new Map();
         space?.empty();
         if (!touched) space?.fit(box(next.scene));
         return rest(() => refresh(true), AFTER_SLICES_MS);
@@ -376,7 +333,7 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     clear() {
       last = null;
       place = "";
-      onCard = new Set();
+      onCard = new Map();
       space?.empty();
       space?.slices([]);
       space?.cross(null);
@@ -384,6 +341,17 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       title.textContent = "3D";
     },
     reset,
+    shot() {
+      if (!space || !last || !note.hidden || !el.checkVisibility()) return null;
+      clearTimeout(resting);
+      refresh(true);
+      cancelAnimationFrame(frame);
+      render();
+      const isEmpty = el.dataset["surfaces"] === "0" && planes.ariaPressed !== "true";
+      if (isEmpty && partsOf(last).length) return null; // all of them are on their way
+      return shot(canvas, turned, title.textContent ?? "");
+    },
+    press: (event) => press(event),
     dispose() {
       closed = true;
       cancelAnimationFrame(frame);

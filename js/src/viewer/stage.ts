@@ -8,7 +8,7 @@ import { prepare } from "./painter";
 import { hasSheet, PLANES, type Layout, type Plane, type Scene } from "./scene";
 import type { Slices } from "./slices";
 import type { SpaceTile } from "./space";
-import { indexOf, type View } from "./state";
+import { indexOf, NONE, type View } from "./state";
 import { put, tile, type Frame, type Pad, type Tile } from "./tile";
 
 export interface Stage {
@@ -18,6 +18,7 @@ export interface Stage {
   legend: HTMLElement;
   tiles: ReadonlyMap<Plane, Tile>;
   mosaic: Mosaic;
+  space: SpaceTile;
   setLayout(layout: Layout): void;
   /** The tile of a plane, if it is seen. */
   seen(plane: Plane): Tile | undefined;
@@ -96,11 +97,10 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     cancelIdleCallback(idle);
     idle = requestIdleCallback(work);
   };
-  /** The smallest of the hovered structures that have a surface: it is the one that is hardest to see. */
+  /** The smallest of the hovered structures: it is the one that is hardest to see. */
   const smallest = (): number | null => {
     const volume = (row: number): number => view.labels?.structures[row]?.volume_ml ?? 0;
-    const solid = [...view.hovered].filter((row) => view.labels?.structures[row]?.only === undefined);
-    return solid.length ? solid.reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
+    return view.hovered.size ? [...view.hovered].reduce((a, b) => (volume(b) < volume(a) ? b : a)) : null;
   };
 
   return {
@@ -108,6 +108,7 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     legend,
     tiles,
     mosaic: lightbox,
+    space,
     setLayout(next) {
       layout = next;
       el.dataset["layout"] = next;
@@ -139,7 +140,8 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       else lightbox.rest();
       if (inSpace) {
         space.draw({
-          scene, labels: view.labels, shown: look.shown, colors: look.colors, opacities: look.opacities,
+          scene, labels: view.labels, other: view.other, shown: view.options.overlay ? look.shown : NONE,
+          colors: look.colors, opacities: look.opacities,
           hovered: smallest(), voxel: view.voxel, options: view.options, maskSet,
           picture: (plane) => tiles.get(plane)!.picture(frameOf(plane)),
         });
@@ -171,14 +173,14 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       maskSet = shown;
       legend.hidden = !view.other || !compare;
       if (legend.hidden) return;
-      const words: Record<string, string> = { both: "in both", labels: `only ${maskSet}`, other: `only ${compare}`, differ: "different structures" };
       const key = (looks: string, text: string): HTMLElement => h("span", {}, h("span", { class: looks }), text);
       const { filled, paint } = view.look;
       const [under, over] = filled === "labels" ? [maskSet, compare] : [compare, maskSet];
+      const words = { both: "in both", outlined: `only ${over}`, filled: `only ${under}`, differ: "different structures" };
       legend.replaceChildren(
         ...(view.options.difference
-          ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]!))
-          : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-plain", `${under}: outline`),
+          ? DIFFERENCES.map(([name, color]) => h("span", {}, h("span", { class: "xp-dot", style: `background:${color}` }), words[name]))
+          : [paint === "fill" ? key("xp-key-fill", `${under}: filled`) : key("xp-key-line xp-key-dashed", `${under}: dashed outline`),
             key("xp-key-line", `${over}: outline with a dark edge`)]),
       );
     },

@@ -2,7 +2,7 @@
 import { h } from "../shared/dom";
 import type { Ids, Look, Values } from "./composite";
 import type { Lattice } from "./edges";
-import { AXES, edgeLetters, gridNote, millimetres, place, scaleBar, toWorld, zoomAbout, zoomAboutVoxel, type Placement, type Zoom } from "./geometry";
+import { AXES, edgeLetters, sceneNote, millimetres, place, scaleBar, toWorld, zoomAbout, zoomAboutVoxel, type Placement, type Zoom } from "./geometry";
 import { drawMeasurements, type Measures } from "./measure";
 import { painter, type Cut } from "./painter";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
@@ -160,7 +160,7 @@ export function tile(plane: Plane): Tile {
     captioned = from;
     edgeLetters(scene, plane, p).forEach((letter, i) => put(letters[i]!, letter));
     put(case_, ` · ${scene.case}`);
-    put(note, gridNote(scene));
+    put(note, sceneNote(scene));
     const words = `${index + 1} of ${scene.shape[w]} · ${mm} mm`;
     put(place_, words);
     if (words !== spoken) about = "";

@@ -16,7 +16,8 @@ const KEY_DEGREES = 10;
 const CLICK_PIXELS = 4;
 const WHEEL_SLOWNESS = 500;
 
-export function bindSpace(canvas: HTMLCanvasElement, on: Turned): void {
+/** Returns what its keys do, for who has the focus in its place. */
+export function bindSpace(canvas: HTMLCanvasElement, on: Turned): (event: KeyboardEvent) => void {
   const down = new Map<number, { x: number; y: number }>();
   let drag: "turn" | "pan" = "turn";
   let travelled = 0;
@@ -41,7 +42,7 @@ export function bindSpace(canvas: HTMLCanvasElement, on: Turned): void {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
-    if (!down.size) travelled = 0;
+    travelled = down.size ? Infinity : 0; // two fingers click at nothing
     down.set(event.pointerId, { x: event.clientX, y: event.clientY });
     drag = event.button === 2 || event.button === 1 || event.shiftKey ? "pan" : "turn";
   });
@@ -96,7 +97,7 @@ export function bindSpace(canvas: HTMLCanvasElement, on: Turned): void {
     "-": (space) => space.zoom(1 / 1.15),
     _: (space) => space.zoom(1 / 1.15),
   };
-  canvas.addEventListener("keydown", (event) => {
+  const onKey = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const space = on.space();
     const act = keys[event.key];
@@ -106,5 +107,7 @@ export function bindSpace(canvas: HTMLCanvasElement, on: Turned): void {
     if (event.key === "Home") return on.reset();
     act!(space, event.shiftKey ? 90 : KEY_DEGREES);
     on.changed();
-  });
+  };
+  canvas.addEventListener("keydown", onKey);
+  return onKey;
 }

@@ -80,10 +80,16 @@ export function spread<T extends Values | Ids>(pixels: Pixels, fields: Packed, w
   const { stride, scale = 1, offset = 0 } = fields;
   const columns = Math.ceil(width / stride);
   const [low, high] = out instanceof Int16Array ? [-32768, 32767] : [0, out instanceof Uint8Array ? 255 : 65535];
-  const value = Float64Array.from(pixels, (pixel) => Math.min(high, Math.max(low, Math.round(pixel * scale + offset))));
-  for (let r = 0; r < height; r++) {
-    const from = Math.floor(r / stride) * columns;
-    for (let c = 0, i = r * width; c < width; c++, i++) out[i] = value[from + Math.floor(c / stride)]!;
+  const table = Int32Array.from({ length: pixels.BYTES_PER_ELEMENT === 1 ? 256 : 65536 }, (_, pixel) =>
+    Math.min(high, Math.max(low, Math.round(pixel * scale + offset))));
+  for (let row = 0, at = 0; row < height; row += stride) {
+    const start = row * width;
+    for (let column = 0, to = start; column < columns; column++, at++) {
+      const value = table[pixels[at]!]!;
+      const end = Math.min(to + stride, start + width);
+      while (to < end) out[to++] = value;
+    }
+    for (let again = row + 1; again < Math.min(row + stride, height); again++) out.copyWithin(again * width, start, start + width);
   }
   return out;
 }

@@ -19,6 +19,8 @@ export interface Parts {
   slices: Slices;
   /** The case that is seen. */
   current(): string;
+  /** What a case is windowed with, or null for its own. */
+  window(scene: Scene): [number, number] | null;
   /** Show a case that the kernel has not opened yet. */
   enter(page: Page): void;
   /** Show what the kernel has open. */
@@ -44,7 +46,7 @@ export interface Visits {
 
 const MOST_KNOWN = 32;
 
-export function visits({ model, kernel, slices, current, enter, settle, failed }: Parts): Visits {
+export function visits({ model, kernel, slices, current, window: windowOf, enter, settle, failed }: Parts): Visits {
   const known = new Map<string, Page>();
   let awaited = "";
   let underWay = 0;
@@ -80,7 +82,8 @@ export function visits({ model, kernel, slices, current, enter, settle, failed }
     awaited = id;
     heading = "";
     underWay += 1;
-    kernel.ask("open", { case: id, scene: page.scene.key })
+    const ends = windowOf(page.scene);
+    kernel.ask("open", { case: id, scene: page.scene.key, ...(ends && { window: ends }) })
       .then(({ content }) => content["reading"] === true)
       .catch((error: Error) => {
         if (!closed) failed(error);
