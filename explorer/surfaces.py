@@ -17,6 +17,7 @@ import fast_simplification
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from explorer.blocks import block_size, blocks, whole_blocks
 from explorer.borders import fitted
 from explorer.errors import QueryError
 from explorer.grid import Grid
@@ -27,11 +28,11 @@ TRIANGLES = 4_000
 MAX_TRIANGLES = 2_000_000
 """Largest budget that may be asked for."""
 
-VERSION = 2
+VERSION = 3
 """Grows when the same voxels give another surface, so that kept ones are made anew."""
 
 _READ_VOXELS = 2**25
-_QUADS_PER_TRIANGLE = 0.65
+_FACES_PER_TRIANGLE = 0.65
 _ROUNDS = 14
 _ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
@@ -118,10 +119,9 @@ def surface(
     affine = grid.affine[:3, :3] * step
     spacing = np.array(grid.spacing_mm) * step
     volume_mm3 = float(np.count_nonzero(inside)) * abs(float(np.linalg.det(affine)))
-    quads_wanted = triangles * _QUADS_PER_TRIANGLE
+    factors, chosen, faces_wanted = whole_blocks(inside, spacing, triangles * _FACES_PER_TRIANGLE)
     while True:
-        factors = _factors(_faces(inside), spacing, inside.shape, quads_wanted)
-        cells, quads = _nets(_blocks(inside, factors), _ROUNDS_BEFORE_FIT if factors.max() > 1 else _ROUNDS)
+        cells, quads = _nets(chosen, _ROUNDS_BEFORE_FIT if factors.max() > 1 else _ROUNDS)
         first_mm = grid.affine[:3, :3] @ np.asarray(low) + grid.affine[:3, 3]
         points = (cells * factors + (factors - 1) / 2) @ affine.T + first_mm
         found = _triangles(points, quads)
@@ -132,62 +132,15 @@ def surface(
             outward *= np.sign(np.linalg.det(affine))
             points = fitted(points, outward, inside, affine, first_mm, factors)
         points, found = _simplify(points, found, triangles)
-        if len(found) <= triangles or quads_wanted < 1:
+        if len(found) <= triangles or faces_wanted < 1:
             break
-        quads_wanted /= 2  # no fewer triangles without tearing it: begin with a coarser one
+        faces_wanted /= 2  # no fewer triangles without tearing it: begin with a coarser one
+        factors = block_size(inside, spacing, faces_wanted)
+        chosen, _ = blocks(inside, factors)
     if len(found) >= _SMALL:  # of a few voxels smoothing would leave nothing
         points = _smoothed(points, found)
     limit = float((spacing * factors).max()) / 2
     return _packed(_grown(points, found, volume_mm3, limit), found)
-
-
-def _faces(inside: NDArray[np.bool_]) -> Floats:
-    """Return how many faces across each axis lie between inside and outside."""
-    found = []
-    for axis in range(3):
-        along = np.moveaxis(inside, axis, 0)
-        ends = np.count_nonzero(along[0]) + np.count_nonzero(along[-1])
-        found.append(np.count_nonzero(along[1:] != along[:-1]) + ends)
-    return np.array(found, float)
-
-
-def _factors(
-    faces: Floats, spacing_mm: Floats, shape: tuple[int, ...], quads_wanted: float
-) -> NDArray[np.int64]:
-    """Return the size of blocks that leaves about so many faces, as near to cubes as can be."""
-    factors = np.ones(3, np.int64)
-    while float((faces * factors).sum()) / factors.prod() > quads_wanted:
-        room = factors < np.maximum(1, np.array(shape) // 3)
-        if not room.any():
-            break
-        factors[int(np.argmin(np.where(room, spacing_mm * factors, np.inf)))] += 1
-    return factors
-
-
-def _blocks(inside: NDArray[np.bool_], factors: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which blocks of voxels are inside: those with the most, so many that the volume stays."""
-    total = int(factors.prod())
-    if total == 1:
-        return inside
-    counts: NDArray[np.integer] = np.pad(
-        inside.view(np.uint8), [(0, -n % f) for n, f in zip(inside.shape, factors, strict=True)]
-    )
-    for axis, factor in enumerate(factors.tolist()):
-        where = [slice(None)] * 3
-        parts = []
-        for first in range(factor):
-            where[axis] = slice(first, None, factor)
-            parts.append(counts[tuple(where)])
-        summed = parts[0].astype(np.min_scalar_type(total))
-        for part in parts[1:]:
-            summed += part
-        counts = summed
-    of = np.bincount(counts.ravel(), minlength=total + 1)
-    at_least = np.cumsum(of[::-1])[::-1][1:]
-    fullest = int(np.flatnonzero(of)[-1])
-    least = 1 + int(np.argmin(np.abs(at_least - np.count_nonzero(inside) / total)))
-    chosen: NDArray[np.bool_] = counts >= min(least, fullest)
-    return chosen
 
 
 def _nets(inside: NDArray[np.bool_], rounds: int) -> tuple[Floats, NDArray[np.int32]]:
@@ -270,7 +223,9 @@ def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tupl
 def _smoothed(points: Floats, triangles: NDArray[np.int32]) -> Floats:
     """Take off ripples of few edges' length and leave the rest (Taubin 1995, lambda-mu smoothing)."""
     rows, others = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
-    others = others[np.argsort(rows, kind="stable")]
+    # Numbers of 16 bits are sorted by their digits, which takes a fraction of the time.
+    sorted_by = rows.astype(np.uint16) if len(points) <= _CODES else rows
+    others = others.take(np.argsort(sorted_by, kind="stable")).astype(np.intp)
     counts = np.bincount(rows, minlength=len(points))
     used = np.flatnonzero(counts)
     starts = (np.cumsum(counts) - counts)[used]

@@ -8,9 +8,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import trimesh
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import KDTree
 
 from explorer import Cohort, build_index, open_dataset
+from explorer.grid import Grid
 from explorer.index import Index
+from explorer.surfaces import TRIANGLES, surface
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
 
@@ -77,6 +82,18 @@ def test_a_zip_gives_identical_tables(mini: Index, tmp_path: Path, top: str):
     pd.testing.assert_frame_equal(
         zipped.cases.drop(columns="signature"), mini.cases.drop(columns="signature")
     )
+
+
+def test_processes_of_vertebrae_are_kept():
+    image = nib.load(REAL / "mini" / "s0002" / "segmentations" / "vertebrae.nii.gz")
+    mask = np.asarray(image.dataobj) > 0
+    grid = Grid(mask.shape, image.affine)
+    found = surface(mask, grid)
+    assert len(found.triangles) <= TRIANGLES
+    core = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
+    border = grid.to_world(np.argwhere(mask & (core <= 1)))
+    sampled = trimesh.Trimesh(found.vertices_mm, found.triangles, process=False).sample(60_000, seed=1)
+    assert KDTree(sampled).query(border)[0].max() < 2.5 * max(grid.spacing_mm)
 
 
 def test_structures_that_nobody_knows_work_the_same(tmp_path: Path):

@@ -8,7 +8,7 @@ import trimesh
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
-from explorer import open_dataset, surfaces
+from explorer import blocks, open_dataset
 from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.phantom import write_case
@@ -168,18 +168,37 @@ def test_a_large_and_a_small_neighbour_meet_within_a_voxel(spacing: tuple, monke
     places = (np.moveaxis(np.indices(shape), 0, -1) - (np.array(shape) - 1) / 2) * spacing
     ids = (np.square(places / half_mm).sum(axis=-1) <= 1).astype(np.uint8)
     ids[np.square(places - (80, 0, 0)).sum(axis=-1) <= radius_mm**2] = 2
-    blocks = []
-    real = surfaces._factors
-    monkeypatch.setattr(surfaces, "_factors", lambda *given: blocks.append(real(*given)) or blocks[-1])
+    sizes = []
+    real = blocks.block_size
+    monkeypatch.setattr(blocks, "block_size", lambda *given: sizes.append(real(*given)) or sizes[-1])
     grid = Grid(shape, affine(spacing))
     body, dent = (surface(ids == n, grid) for n in (1, 2))
-    assert blocks[0].prod() > 3 * blocks[1].prod()
+    assert sizes[0].prod() > 3 * sizes[1].prod()
     for one, other in ((body, dent), (dent, body)):
         off = gaps_mm(ids, grid, one, other, 12) / max(spacing)
         low, few, typical, most, high = np.percentile(off, (1, 5, 50, 95, 99))
         assert -0.75 < low < high < 0.75
         assert -0.5 < few < most < 0.5
         assert abs(typical) < 0.3
+
+
+def from_border(mask: np.ndarray, grid: Grid, found: Surface) -> np.ndarray:
+    """Return how far the mask's border voxels lie from a surface, in voxels of its longest edge."""
+    core = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
+    points = grid.to_world(np.argwhere(mask & (core <= 1)))
+    return KDTree(solid(found).sample(60_000, seed=1)).query(points)[0] / max(grid.spacing_mm)
+
+
+@pytest.mark.parametrize("spacing", [(1.5, 1.5, 1.5), (1.0, 1.2, 3.0)])
+def test_thin_processes_of_a_large_body_are_kept(spacing: tuple):
+    mask = np.pad(ball((70, 70, 50)), 20)
+    mask[4:30, 55:57, 45:47] = mask[80:106, 54:56, 44:46] = True
+    mask[55:57, 4:30, 43:45] = True
+    grid = Grid(mask.shape, affine(spacing))
+    found = surface(mask, grid)
+    off = from_border(mask, grid, found)
+    assert np.percentile(off, 99) < 1.5
+    assert off.max() < 2.5
 
 
 def test_a_single_voxel_and_a_full_image_have_surfaces():
