@@ -28,7 +28,6 @@ from explorer.snapshot.paint import (
     Rgb,
     Spot,
     Style,
-    cut,
     enlarge,
     grey_slice,
     paint_difference,
@@ -41,7 +40,7 @@ from explorer.snapshot.rendered import Rendered, paste
 from explorer.snapshot.tiles import Tile, View, split, tiles
 from explorer.structures import in_order, structure
 from explorer.views.options import Options as Options
-from explorer.views.overlay import PLANES
+from explorer.views.overlay import PLANES, cut
 from explorer.views.picture import Picture
 
 LAYOUTS = ("grid", *PLANES, "mosaic", "sheet")
@@ -309,7 +308,8 @@ def _paint_structures(scene: _Scene, tile: Tile, spot: Spot) -> None:
 def _ids(masks: Masks | None, tile: Tile) -> NDArray[Any] | None:
     if masks is None or masks.ids is None:
         return None
-    return np.ascontiguousarray(cut(masks.ids, tile.placement.plane, tile.index))
+    # A copy: more masks may come meanwhile.
+    return np.array(cut(masks.ids, tile.placement.plane, tile.index), order="C")
 
 
 def _write(scene: _Scene, tile: Tile, sheet: words.Sheet, title: str) -> None:

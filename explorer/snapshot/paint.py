@@ -10,7 +10,7 @@ from PIL import Image
 
 from explorer.snapshot.dashes import Lattice, dashed
 from explorer.snapshot.geometry import Area, Placement
-from explorer.views.overlay import PLANES
+from explorer.views.overlay import cut
 from explorer.views.picture import Picture
 
 Rgb = tuple[int, int, int]
@@ -71,13 +71,6 @@ def grey_slice(picture: Picture, plane: str, index: int, window: tuple[float, fl
         grey = stored * np.float32(slope * gain) + np.float32((inter - low) * gain)
     found: Bits = np.rint(np.nan_to_num(grey, nan=0.0).clip(0, 255)).astype(np.uint8)
     return found
-
-
-def cut(array: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
-    """Return a slice, shape (rows, columns), of an array of shape (x, y, z)."""
-    column, row, along = PLANES[plane]
-    found: NDArray[Any] = np.take(array, index, axis=along)
-    return found.T if column < row else found
 
 
 def enlarge(grey: Bits, placement: Placement, area: Area, *, smooth: bool) -> Bits:

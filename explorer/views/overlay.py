@@ -192,12 +192,9 @@ class Overlay:
         stride
             One pixel for so many, taken from their middle.
         """
-        column, row, along = PLANES[plane]
-        where = tuple(index if axis == along else slice(None) for axis in range(3))
         with self._builder.changing:
             revision = self.revision
-            found = self.ids[where]
-            return np.array(thin(found.T if column < row else found, rows, stride), order="C"), revision
+            return np.array(thin(cut(self.ids, plane, index), rows, stride), order="C"), revision
 
     def where(self, name: str) -> dict[str, Any]:
         """Return where a structure lies: its centre, its largest slices, and the slices that have it.
@@ -330,9 +327,16 @@ def _with(box: Box, axis: int, span: slice) -> Box:
     return x, y, z
 
 
-def thin(cut: NDArray[Any], rows: tuple[int, int] | None, stride: int) -> NDArray[Any]:
+def cut(voxels: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
+    """Return a slice, shape (rows, columns), of an array of shape (x, y, z), without a copy."""
+    column, row, along = PLANES[plane]
+    found: NDArray[Any] = voxels[tuple(index if axis == along else slice(None) for axis in range(3))]
+    return found.T if column < row else found
+
+
+def thin(pixels: NDArray[Any], rows: tuple[int, int] | None, stride: int) -> NDArray[Any]:
     """Return some rows of a slice, and one pixel for so many, taken from their middle."""
-    part = cut if rows is None else cut[slice(*rows)]
+    part = pixels if rows is None else pixels[slice(*rows)]
     if stride == 1:
         return part
     places = [np.minimum(np.arange(0, n, stride) + stride // 2, n - 1) for n in part.shape]

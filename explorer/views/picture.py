@@ -12,7 +12,7 @@ from explorer.distribution import Distribution, distribution, flat_chunks
 from explorer.errors import QueryError, UnknownName
 from explorer.grid import Grid, closest_ras
 from explorer.kernel import levels
-from explorer.views.overlay import PLANES, Overlay, thin
+from explorer.views.overlay import Overlay, cut, thin
 from explorer.views.view import OutdatedError
 from explorer.volume import Volume
 
@@ -156,9 +156,7 @@ class Picture:
         stride
             One pixel for so many, taken from their middle.
         """
-        column, row, along = PLANES[plane]
-        cut = self.voxels[tuple(index if axis == along else slice(None) for axis in range(3))]
-        return self._sent(thin(cut.T if column < row else cut, rows, stride))
+        return self._sent(thin(cut(self.voxels, plane, index), rows, stride))
 
     def coarse_slice(
         self, plane: str, index: int, stride: int, window: tuple[float, float]
@@ -238,11 +236,11 @@ class Picture:
         ).percentiles
         return as_window(low, high)
 
-    def _sent(self, cut: NDArray[Any]) -> NDArray[Any]:
+    def _sent(self, pixels: NDArray[Any]) -> NDArray[Any]:
         if self.exact:
-            return np.ascontiguousarray(cut, f"<{self.dtype}")
+            return np.ascontiguousarray(pixels, f"<{self.dtype}")
         with np.errstate(invalid="ignore"):
-            steps = (cut.astype(np.float64) - self.lowest) / self.step
+            steps = (pixels.astype(np.float64) - self.lowest) / self.step
         rounded = np.nan_to_num(np.rint(steps), nan=0, posinf=65535, neginf=0).clip(0, 65535)
         return np.ascontiguousarray(rounded, "<u2")
 

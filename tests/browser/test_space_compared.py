@@ -3,15 +3,14 @@
 import io
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from browser import FLAGS
-from playwright.sync_api import Browser, Playwright
-from test_space import GL, seen, settle
+from browser import GL, chromium_with
+from test_space import seen, settle
 from viewer_page import bridge
 from widgets import Bridge, Stub
 
@@ -19,14 +18,9 @@ from explorer import Cohort, Selection, open_dataset
 from explorer.phantom import write_case
 from explorer.views.viewer import Viewer
 
+chromium = chromium_with(*GL)
+
 MASK = "s0001/segmentations/kidney_left.nii.gz"
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

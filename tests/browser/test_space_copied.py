@@ -2,16 +2,16 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import FLAGS
+from browser import GL, chromium_with
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 from servers import Watch, voila
-from test_space import GL, settle
+from test_space import settle
 from viewer_page import bridge
 from widgets import Bridge, Stub
 
@@ -19,6 +19,8 @@ from explorer import Cohort, Selection, open_dataset
 from explorer.phantom import write_case
 from explorer.views.view import Message, OutdatedError
 from explorer.views.viewer import Viewer
+
+chromium = chromium_with(*GL)
 
 IN_PLACE = {
     "3d": "3D cannot be copied: the three planes",
@@ -30,13 +32,6 @@ CLIPBOARD = """() => { window.ClipboardItem = class { constructor(parts) { this.
   Object.defineProperty(navigator, 'clipboard', {configurable: true, value: {write: async ([item]) => {
     const bytes = new Uint8Array(await (await item.parts['image/png']).arrayBuffer());
     window.copied = btoa(Array.from(bytes, (n) => String.fromCharCode(n)).join('')); }}}); }"""
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright, executable: str | None) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *GL])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

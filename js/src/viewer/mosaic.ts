@@ -83,7 +83,7 @@ export function mosaic(slices: Slices): Mosaic {
   const title = h("span", { class: "xp-tl" });
   const letters = ["left", "right", "top", "bottom"].map((side) => h("span", { class: `xp-letter xp-${side}` }));
   const bar = h("span", { class: "xp-scale xp-n" });
-  const planes = new Map(PLANES.map((plane) => [plane, h("button", { class: "xp-seg", title: `${TITLES[plane]} slices (5: the next plane)` }, TITLES[plane])]));
+  const planes = new Map(PLANES.map((plane) => [plane, h("button", { class: "xp-seg", title: `${TITLES[plane]} slices (5 or 7 again: the next plane)` }, TITLES[plane])]));
   const choice = h("div", { class: "xp-mosaic-planes", role: "toolbar", "aria-label": "Plane of the mosaic" }, ...planes.values());
   const stops = roving(choice, "button");
   const maximise = maximiser("Mosaic");

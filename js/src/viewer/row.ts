@@ -72,7 +72,7 @@ export function structureRow(first: StructureRow): RowView {
       status.className = `xp-status xp-status-${row.only === undefined ? statusWord(row).replace(" ", "_") : "only"}`;
       status.title = row.only === undefined ? "" : status.textContent;
       name.disabled = chip.disabled = eye.hidden = !present;
-      name.title = bounded(row.name);
+      name.title = present ? `${bounded(row.name)}: go to its centre` : bounded(row.name);
       chip.setAttribute("aria-label", `Colour and opacity of ${full}`);
       eye.setAttribute("aria-label", `Show ${full}`);
       eye.title = "Show or hide; with Alt, only this one";
