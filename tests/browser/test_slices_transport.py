@@ -129,9 +129,9 @@ def test_a_near_kernel_sends_raw_whole_slices_the_next_and_the_nearest_first(lin
 def test_large_slices_of_a_near_kernel_come_coarse_while_one_scrolls_and_sharp_when_it_rests(
     linked: Callable,
 ):
-    """A slice of 1.96 MB takes more than a frame of the link, and less than may be under way."""
+    """A slice of 1.96 MB takes more than two frames of the link, and less than may be under way."""
     shape = [1092, 896, 300]
-    widget = linked(85_000, 1, shape)
+    widget = linked(40_000, 1, shape)
     widget.set("scene", scene("a#1", "a", shape))
     asked = quiet(widget)
     sharp = [i for m in asked if m["plane"] == "axial" and not m.get("coarse") for i in m["indices"]]

@@ -2,8 +2,8 @@
 
 /** Milliseconds of the link that may be under way at a time. */
 const UNDER_WAY_MS = 100;
-/** What a near kernel that sends as fast as one may take for a slice while one scrolls: about a frame. */
-const NEAR_STEP_MS = 16;
+/** What a near kernel that sends as fast as one may take for a slice while one scrolls: about two frames, for which slices are read ahead. */
+const NEAR_STEP_MS = 33;
 const LEAST_ALLOWANCE = 4_000;
 const NEAR_BYTES_PER_MS = 50_000;
 const FAR_BYTES_PER_MS = 1_000;
