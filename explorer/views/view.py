@@ -38,6 +38,10 @@ Answer = tuple[Mapping[str, Any], Sequence[bytes | memoryview]]
 """JSON fields and binary buffers of a reply."""
 
 
+MAX_ASKS = 256
+"""Most requests that may come in one message."""
+
+
 class OutdatedError(QueryError):
     """A request about what is shown no longer, or not yet: soon over, and nothing to tell the user."""
 
@@ -46,8 +50,8 @@ class View(anywidget.AnyWidget):
     """Base of the views that own a front end.
 
     A subclass names its handlers in `handlers`: message kind to a method that takes the message
-    and returns an `Answer`, or None where there is nothing to say. The browser's side is
-    ``js/src/shared/kernel.ts``. All answer ``here``, by which a browser whose link was lost sees
+    and returns an `Answer`, or None where there is nothing to say. A message "many" has several
+    in ``asks``; their answers come one by one, or in one message where they are asked for ``together``. The browser's side is ``js/src/shared/kernel.ts``. All answer ``here``, by which a browser whose link was lost sees
     that it is the same kernel.
 
     Attributes
@@ -92,10 +96,32 @@ class View(anywidget.AnyWidget):
             self.error = f"Unexpected {type(error).__name__}: {error}"
 
     def _receive(self, _widget: object, message: Message, buffers: Sequence[memoryview]) -> None:
+        if message.get("kind") != "many":
+            answer = self._answer(message, buffers)
+            if answer is not None:
+                self.send(*answer)
+            return
+        asks = message.get("asks")
+        if not isinstance(asks, list) or len(asks) > MAX_ASKS or not all(isinstance(a, dict) for a in asks):
+            self.show_error(QueryError(f"asks must be up to {MAX_ASKS} requests, not {asks!r:.100}."))
+            return
+        answers = (answer for asked in asks if (answer := self._answer(asked, ())) is not None)
+        if message.get("together") is not True:
+            for answer in answers:
+                self.send(*answer)
+            return
+        found = list(answers)
+        if found:
+            told = [{**fields, "count": len(data)} for fields, data in found]
+            self.send({"kind": "many", "answers": told}, [buffer for _, data in found for buffer in data])
+
+    def _answer(
+        self, message: Message, buffers: Sequence[memoryview]
+    ) -> tuple[dict[str, Any], list[bytes | memoryview]] | None:
+        """Return the answer to a request, or None where nobody waits for one."""
         request = message.get("id")
         if message.get("kind") == "here":
-            self.send({"id": request, "ok": True})
-            return
+            return {"id": request, "ok": True}, []
         try:
             handler = self.handlers().get(str(message.get("kind")))
             if handler is None:
@@ -105,12 +131,11 @@ class View(anywidget.AnyWidget):
             outdated = isinstance(error, OutdatedError)
             if not outdated:
                 self.show_error(error)
-            if request is not None:
-                told = str(error) if outdated else self.error
-                self.send({"id": request, "ok": False, "error": told, "outdated": outdated})
-            return
-        if request is not None:
-            self.send({**fields, "id": request, "ok": True}, list(data))
+            if request is None:
+                return None
+            told = str(error) if outdated else self.error
+            return {"id": request, "ok": False, "error": told, "outdated": outdated}, []
+        return None if request is None else ({**fields, "id": request, "ok": True}, list(data))
 
 
 def bounded(message: Message, name: str, low: float, high: float, default: float) -> float:

@@ -33,6 +33,7 @@ window.stub = (state) => {
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => { heard[event] = (heard[event] ?? []).filter((g) => g !== f); },
     send: (content, _callbacks, buffers = []) => {
+      if (content.kind === 'many') return content.asks.forEach((ask) => window.model.send(ask));
       window.carried[content.id] = buffers.map((buffer) => btoa(Array.from(new Uint8Array(buffer), (n) => String.fromCharCode(n)).join('')));
       window.sent.push(content);
     },

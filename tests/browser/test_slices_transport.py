@@ -15,6 +15,7 @@ KERNEL = """
   let free = 0;
   window.under = 0; window.most = 0; window.arrivals = []; window.closed = false;
   window.model.send = (m) => {
+    if (m.kind === 'many') return m.asks.forEach(window.model.send);
     window.sent.push({...m, at: performance.now()});
     if (m.kind !== 'slices') return;
     const [w, h] = [shape[axes[m.plane][0]], shape[axes[m.plane][1]]];

@@ -4,6 +4,8 @@ import type { AnyModel } from "@anywidget/types";
 export interface Reply {
   content: Record<string, unknown>;
   buffers: DataView[];
+  /** Bytes and the kernel's milliseconds of the message that brought it; nothing where another answer tells of that message. */
+  came: { bytes: number; kernelMs: number } | null;
 }
 
 interface Waiting {
@@ -18,6 +20,9 @@ export const isOutdated = (error: unknown): boolean => error instanceof Outdated
 
 /** After this without an answer the user is told. */
 const SILENCE_MS = 8_000;
+
+/** Whether the kernel seems to run where the browser does. */
+export const isNear = (): boolean => ["localhost", "127.0.0.1", "[::1]", ""].includes(location.hostname);
 
 export interface Kernel {
   /** Ask and wait for the answer; rejects with the kernel's own words. */
@@ -41,6 +46,15 @@ export function connect(model: AnyModel<any>): Kernel {
   let closed = false;
   let tellSilence: ((is: boolean) => void) | null = null;
   let watch = 0;
+  /** What is asked at one moment goes as one message: each costs Jupyter and the page far more than its bytes. */
+  let asking: Record<string, unknown>[] = [];
+  const flush = (): void => {
+    const asks = asking;
+    asking = [];
+    if (asks.length === 1) model.send(asks[0]!);
+    // On a slow link the first answer should not wait for the others.
+    else if (asks.length) model.send({ kind: "many", asks, together: isNear() });
+  };
 
   /** Jupyter says nothing of a kernel that has died, and a busy one is as silent. */
   const listen = (): void => {
@@ -55,15 +69,28 @@ export function connect(model: AnyModel<any>): Kernel {
   };
 
   const receive = (content: Record<string, unknown>, buffers: DataView[]): void => {
+    const msOf = (answer: Record<string, unknown>): number => Number(answer["ms"] ?? 0);
+    const bytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
+    if (content["kind"] !== "many") return take(content, buffers, { bytes, kernelMs: msOf(content) });
+    const answers = content["answers"] as Record<string, unknown>[];
+    const kernelMs = answers.reduce((sum, answer) => sum + msOf(answer), 0);
+    let from = 0;
+    answers.forEach((answer, i) => {
+      const to = from + Number(answer["count"]);
+      take(answer, buffers.slice(from, to), i === 0 ? { bytes, kernelMs } : null);
+      from = to;
+    });
+  };
+  const take = (content: Record<string, unknown>, buffers: DataView[], came: Reply["came"]): void => {
     const id = content["id"];
     if (typeof id !== "string") {
-      listeners.get(String(content["kind"]))?.({ content, buffers });
+      listeners.get(String(content["kind"]))?.({ content, buffers, came });
       return;
     }
     const request = waiting.get(id);
     if (!request) return;
     waiting.delete(id);
-    if (content["ok"] === true) request.resolve({ content, buffers });
+    if (content["ok"] === true) request.resolve({ content, buffers, came });
     else {
       const words = String(content["error"] ?? "The kernel gave no reason.");
       request.reject(content["outdated"] === true ? new Outdated(words) : new Error(words));
@@ -78,10 +105,12 @@ export function connect(model: AnyModel<any>): Kernel {
         if (closed) return reject(new Error("The view was closed."));
         waiting.set(id, { resolve, reject, since: performance.now() });
         listen();
-        model.send({ ...fields, kind, id }, undefined, buffers);
+        if (buffers.length) model.send({ ...fields, kind, id }, undefined, buffers);
+        else if (asking.push({ ...fields, kind, id }) === 1) queueMicrotask(flush);
       });
     },
     tell(kind, fields = {}) {
+      flush(); // it may be about what was asked before
       model.send({ ...fields, kind });
     },
     hear(kind, listener) {
@@ -92,6 +121,7 @@ export function connect(model: AnyModel<any>): Kernel {
     },
     dispose() {
       closed = true;
+      asking = [];
       clearInterval(watch);
       model.off("msg:custom", receive);
       for (const request of waiting.values()) request.reject(new Error("The view was closed."));

@@ -28,6 +28,9 @@ export interface Look {
 export interface Slice {
   corners: readonly Triple[];
   pixels: HTMLCanvasElement;
+  /** Shares of its columns and rows that lie between the corners. */
+  across: number;
+  up: number;
   /** Changes when the pixels do. */
   key: string;
 }
@@ -308,7 +311,7 @@ function slicePlane(): SlicePlane {
   const geometry = new BufferGeometry();
   geometry.setAttribute("position", new BufferAttribute(new Float32Array(12), 3));
   // Row 0 of the pixels is the low end.
-  geometry.setAttribute("uv", new BufferAttribute(new Float32Array([0, 0, 1, 0, 1, 1, 0, 1]), 2));
+  geometry.setAttribute("uv", new BufferAttribute(new Float32Array(8), 2));
   geometry.setIndex([0, 1, 2, 0, 2, 3]);
   const look = new MeshBasicMaterial({ side: DoubleSide });
   const mesh = new Mesh(geometry, look);
@@ -326,6 +329,8 @@ function slicePlane(): SlicePlane {
       mesh.visible = slice !== null;
       if (!slice) return drop();
       (geometry.getAttribute("position") as BufferAttribute).copyArray(slice.corners.flat()).needsUpdate = true;
+      const { across, up } = slice;
+      (geometry.getAttribute("uv") as BufferAttribute).copyArray([0, 0, across, 0, across, up, 0, up]).needsUpdate = true;
       geometry.computeBoundingSphere();
       geometry.computeBoundingBox();
       const image = texture?.image as HTMLCanvasElement | undefined;

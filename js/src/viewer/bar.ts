@@ -81,7 +81,9 @@ function number(value: number): string {
   if (size >= 1e6 || (size > 0 && size < 1e-3)) return value.toExponential(2).split("e").map(Number).join("e");
   return String(size >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
 }
-const press = (button: HTMLElement, is: boolean): void => button.setAttribute("aria-pressed", String(is));
+const press = (button: HTMLElement, is: boolean): void => {
+  if (button.ariaPressed !== String(is)) button.ariaPressed = String(is);
+};
 
 export function bar(actions: BarActions): Bar {
   const field = (label: string): HTMLInputElement =>
@@ -94,6 +96,10 @@ export function bar(actions: BarActions): Bar {
   const put = (input: HTMLInputElement, i: number): void => {
     input.value = window_ ? number(window_[i]!) : "";
     fit(input);
+  };
+  /** To set what is set costs the page as much as a change does. */
+  const setTo = (el: HTMLSelectElement | HTMLInputElement, value: string): void => {
+    if (el.value !== value) el.value = value;
   };
   const fill = (): void => ends.forEach((input, i) => document.activeElement === input || put(input, i));
   ends.forEach((input, i) => {
@@ -190,7 +196,7 @@ export function bar(actions: BarActions): Bar {
           .map(([name, text]) => [name, name === "structure" ? onto(state.structure) : text] as const),
         ...(isHeld ? [[HELD, onto(state.windowedOn)] as const] : []),
       ]);
-      presets.value = isHeld ? HELD : state.preset;
+      setTo(presets, isHeld ? HELD : state.preset);
       LAYOUTS.forEach(([name], i) => press(layouts[i]!, name === (state.layout === "sheet" ? "mosaic" : state.layout)));
       press(overlay, options.overlay);
       press(difference, options.difference);
@@ -201,16 +207,16 @@ export function bar(actions: BarActions): Bar {
       stopped = chosen;
       const isComparing = state.compare !== "";
       fillChoices(paint, paintsOf(isComparing).map((name) => [name, PAINT_NAMES[name]]));
-      paint.value = paintOf(options, isComparing);
-      opacity.value = String(options.opacity);
+      setTo(paint, paintOf(options, isComparing));
+      setTo(opacity, String(options.opacity));
       opacity.disabled = !hasFills(options, isComparing);
       opacity.title = opacity.disabled ? "Opacity is of fills, and only outlines are drawn" : `${OPACITY} (A, D)`;
-      width.value = String(options.width);
+      setTo(width, String(options.width));
       sets.hidden = state.maskSets.length < 2;
       fillChoices(masks, state.maskSets.map((name) => [name, name.slice(0, 60)]));
       fillChoices(compare, [["", "nothing"], ...state.maskSets.filter((name) => name !== state.maskSet).map((name) => [name, name.slice(0, 60)] as const)]);
-      masks.value = state.maskSet;
-      compare.value = state.compare;
+      setTo(masks, state.maskSet);
+      setTo(compare, state.compare);
       difference.hidden = state.compare === "";
     },
     close() {

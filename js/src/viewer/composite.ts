@@ -1,8 +1,7 @@
 // Pixels of a slice: intensities through a window, sets of structures through colours.
+import type { Ids, Raster, Values } from "./raster";
 import type { Labels, Paint, Scene } from "./scene";
 
-export type Values = Uint8Array | Uint16Array | Int16Array;
-export type Ids = Uint8Array | Uint16Array;
 export type Rgb = [number, number, number];
 
 /** How structures are drawn; a new one whenever any of it changes. Rows are those of `labels.structures`. */
@@ -44,9 +43,14 @@ export function greyTable(scene: Scene, window: [number, number]): Uint32Array {
   return table;
 }
 
-export function paintValues(values: Values, grey: Uint32Array, pixels: Uint32Array): void {
-  const shift = values instanceof Int16Array ? 32768 : 0;
-  for (let i = 0; i < pixels.length; i++) pixels[i] = grey[values[i]! + shift]!;
+export function paintValues({ data, levels }: Raster<Values>, grey: Uint32Array, pixels: Uint32Array): void {
+  if (levels) {
+    const table = Uint32Array.from(levels, (level) => grey[level]!);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = table[data[i]!]!;
+    return;
+  }
+  const shift = data instanceof Int16Array ? 32768 : 0;
+  for (let i = 0; i < pixels.length; i++) pixels[i] = grey[data[i]! + shift]!;
 }
 
 /**

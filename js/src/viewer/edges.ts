@@ -1,5 +1,5 @@
 // Borders of structures in a slice. Found once per slice; colours, widths and zoom only redraw them.
-import type { Ids } from "./composite";
+import type { Ids } from "./raster";
 
 /** Where voxel corners lie on a canvas, in its own pixels. */
 export interface Lattice {

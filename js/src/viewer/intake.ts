@@ -1,9 +1,9 @@
 // Slices that have come: unpacked, put together from parts, and kept.
-import type { Ids, Values } from "./composite";
 import { AXES, middle } from "./geometry";
 import { shelf, type Kept } from "./kept";
+import type { Ids, Values } from "./raster";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
-import { asValues, emptyValues, spread, unpack, type Packed } from "./unpack";
+import { asValues, emptyValues, levels, unpack, type Packed } from "./unpack";
 
 export type Layer = "image" | "labels" | "other";
 export const LAYERS: readonly Layer[] = ["image", "labels", "other"];
@@ -58,20 +58,24 @@ export function intake(): Intake {
     hasMiddle: (of, plane) => get(nameOf(of, "image", plane, middleOf(of, plane))) !== undefined,
     async take(of, layer, plane, index, fields, buffer, rows) {
       const [width, height] = [of.shape[AXES[plane][0]]!, of.shape[AXES[plane][1]]!];
-      const pixels = await unpack(fields, buffer, Math.ceil(width / fields.stride));
+      const columns = Math.ceil(width / fields.stride);
+      const pixels = await unpack(fields, buffer, columns);
       const revision = fields.revision ?? 0;
       const name = nameOf(layer === "image" ? of : { content: fields.content, key: of.key }, layer, plane, index);
       const make = (count: number): Values | Ids =>
         layer === "image" ? emptyValues(of, count) : fields.bytes === 1 ? new Uint8Array(count) : new Uint16Array(count);
       if (fields.stride > 1 || fields.scale !== undefined) {
         if (get(name)?.coarse !== false) {
-          kept.put(name, { data: spread(pixels, fields, width, height, make(width * height)), coarse: true, revision });
+          const { stride } = fields;
+          const raster = { data: pixels, width: columns, height: Math.ceil(height / stride), stride };
+          kept.put(name, { raster: layer === "image" ? { ...raster, levels: levels(of, fields) } : raster, coarse: true, revision });
         }
         return;
       }
       const data = layer === "image" ? asValues(of, pixels) : pixels;
+      const put = (whole: Values | Ids): void => kept.put(name, { raster: { data: whole, width, height, stride: 1 }, coarse: false, revision });
       if (!rows) {
-        kept.put(name, { data, coarse: false, revision });
+        put(data);
         return;
       }
       const before = parts.get(name);
@@ -84,7 +88,7 @@ export function intake(): Intake {
       part.data.set(data, rows[0] * width);
       part.rows = rows[1];
       parts.delete(name);
-      if (part.rows === height) kept.put(name, { data: part.data, coarse: false, revision });
+      if (part.rows === height) put(part.data);
       else parts.set(name, part);
       for (const oldest of parts.keys()) {
         if (parts.size <= MOST_PARTS) break;

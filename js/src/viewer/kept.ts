@@ -1,8 +1,8 @@
 // Slices that are kept, of all cases together, within a budget of bytes; those not seen for longest go.
-import type { Ids, Values } from "./composite";
+import type { Raster } from "./raster";
 
 export interface Kept {
-  data: Values | Ids;
+  raster: Raster;
   /** Made of fewer pixels and, of an image, 8 bits: to be shown, not to be read off. */
   coarse: boolean;
   /** Of masks: how many were read. */
@@ -29,13 +29,13 @@ export function shelf(budget: number): Shelf {
     },
     has: (key) => all.has(key),
     put(key, kept) {
-      held += kept.data.byteLength - (all.get(key)?.data.byteLength ?? 0);
+      held += kept.raster.data.byteLength - (all.get(key)?.raster.data.byteLength ?? 0);
       all.delete(key);
       all.set(key, kept);
       for (const [oldest, old] of all) {
         if (held <= budget || oldest === key) break;
         all.delete(oldest);
-        held -= old.data.byteLength;
+        held -= old.raster.data.byteLength;
       }
     },
   };

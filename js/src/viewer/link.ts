@@ -10,9 +10,10 @@ const FAR_BYTES_PER_MS = 1_000;
 /** From here on packing takes longer than sending; a near kernel gets the benefit of the doubt. */
 const RAW_BYTES_PER_MS = 20_000;
 const RAW_NEAR_BYTES_PER_MS = 4_000;
-/** A smaller answer tells the round trip, a larger one how fast bytes come. */
+/** A smaller answer tells the round trip, a larger one how fast bytes come; from a near kernel they take less time than Jupyter and a busy page. */
 const LEAST_BYTES = 2_000;
-const KEPT = 15;
+const LEAST_NEAR_BYTES = 64_000;
+const KEPT = 7;
 /** Of the time for an answer, at least this is taken for the travel of its bytes. */
 const LEAST_SHARE = 0.3;
 
@@ -25,6 +26,8 @@ export interface Link {
   allowance(): number;
   /** Bytes that a slice may have to be there in time while one scrolls. */
   stepAllowance(): number;
+  /** How many steps may be waited for at a time, so that one comes in every frame or two; with more of them all would come later. */
+  depth(): number;
   /** Whether slices should be packed. */
   packs(): boolean;
 }
@@ -45,7 +48,7 @@ export function link(near: boolean): Link {
   const packs = (): boolean => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS);
   return {
     came(askedAt, now, bytes, kernelMs) {
-      if (bytes < LEAST_BYTES) {
+      if (bytes < (near ? LEAST_NEAR_BYTES : LEAST_BYTES)) {
         keep(trips, Math.max(0, now - askedAt - kernelMs));
       } else {
         // An answer that had to wait for the one before it travelled only since that one came.
@@ -58,6 +61,7 @@ export function link(near: boolean): Link {
     isKnown: () => trips.length > 0,
     allowance: () => Math.max(LEAST_ALLOWANCE, rate() * UNDER_WAY_MS),
     stepAllowance: () => Math.max(LEAST_ALLOWANCE, rate() * (near && !packs() ? NEAR_STEP_MS : UNDER_WAY_MS)),
+    depth: () => 3 + Math.floor(roundTrip() / NEAR_STEP_MS),
     packs,
   };
 }

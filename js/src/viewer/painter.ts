@@ -1,20 +1,29 @@
 // One slice on a canvas: the picture, and the structures over it.
-import { paintDifference, paintIds, paintValues, type Ids, type Look, type Rgb, type Values } from "./composite";
+import { paintDifference, paintIds, paintValues, type Look, type Rgb } from "./composite";
 import { dashOf, findRuns, traceRuns, type Dash, type Lattice, type Runs } from "./edges";
+import { alike, average, pick, type Ids, type Raster, type Values } from "./raster";
 import type { Labels, Options } from "./scene";
 
 export interface Cut {
+  /** Voxels across and up. */
   width: number;
   height: number;
-  values: Values;
-  ids: Ids | undefined;
+  values: Raster<Values>;
+  ids: Raster<Ids> | undefined;
   /** Of the compared masks. */
-  otherIds: Ids | undefined;
+  otherIds: Raster<Ids> | undefined;
+}
+
+/** A slice as pixels; the last of a line may reach beyond the slice, which has these shares of them. */
+export interface Print {
+  pixels: HTMLCanvasElement;
+  across: number;
+  up: number;
 }
 
 export interface Painter {
-  /** The windowed slice, a canvas pixel per voxel. */
-  image(cut: Cut, grey: Uint32Array): HTMLCanvasElement;
+  /** The windowed slice, in as many pixels as it was drawn with last. */
+  image(cut: Cut, grey: Uint32Array): Print;
   /** Draw a slice; `at` and widths are in pixels of the canvas, `scale` of them to a CSS pixel. */
   draw(context: CanvasRenderingContext2D, cut: Cut, grey: Uint32Array, look: Look, options: Options, at: Lattice, scale: number): void;
   /** Draw the borders of some structures so that they stand out. */
@@ -28,19 +37,19 @@ interface Found {
 /** Borders live as long as the slice they were found in. */
 const borders = new WeakMap<Ids, Found>();
 
-function runsOf(width: number, height: number, ids: Ids, labels: Labels): Map<number, Runs> {
-  let found = borders.get(ids);
+function runsOf({ data, width, height }: Raster<Ids>, labels: Labels): Map<number, Runs> {
+  let found = borders.get(data);
   if (found?.sets !== labels.sets) {
-    found = { sets: labels.sets, runs: findRuns(ids, width, height, labels.sets) };
-    borders.set(ids, found);
+    found = { sets: labels.sets, runs: findRuns(data, width, height, labels.sets) };
+    borders.set(data, found);
   }
   return found.runs;
 }
 
 /** Find the borders of a slice before it is seen; false where they are known. */
-export function prepare(ids: Ids, width: number, height: number, labels: Labels): boolean {
-  if (borders.get(ids)?.sets === labels.sets) return false;
-  runsOf(width, height, ids, labels);
+export function prepare(ids: Raster<Ids>, labels: Labels): boolean {
+  if (borders.get(ids.data)?.sets === labels.sets) return false;
+  runsOf(ids, labels);
   return true;
 }
 
@@ -53,14 +62,20 @@ const dashOver = (look: Look, width: number): Dash | null => (look.other ? dashO
 
 let paintings = 0;
 
+/** How many pixels of a slice, along rows and columns, fall on one of the canvas. */
+const merged = ({ stride }: Raster, at: Lattice): number =>
+  Math.max(1, Math.floor(1 / (stride * Math.max(Math.abs(at.stepX), Math.abs(at.stepY)))));
+const latticeOf = ({ stride }: Raster, at: Lattice): Lattice => ({ ...at, stepX: at.stepX * stride, stepY: at.stepY * stride });
+
 /** A canvas that is painted anew, and gets another `data-key`, only when what it was painted from has changed. */
-function layer(): (from: readonly unknown[], width: number, height: number, paint: (pixels: Uint32Array) => void) => HTMLCanvasElement {
+function layer(): (from: readonly unknown[], make: () => [Raster, (pixels: Uint32Array) => void]) => HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   let data: ImageData | null = null;
   let before: readonly unknown[] = [];
-  return (from, width, height, paint) => {
+  return (from, make) => {
     if (from.length === before.length && from.every((x, i) => x === before[i])) return canvas;
     before = from;
+    const [{ width, height }, paint] = make();
     if (data?.width !== width || data.height !== height) {
       data = new ImageData(width, height);
       canvas.width = width;
@@ -77,27 +92,45 @@ export function painter(): Painter {
   const picture = layer();
   const colour = layer();
 
-  const fill = (cut: Cut, look: Look, options: Options): HTMLCanvasElement | null => {
-    const { ids, otherIds, width, height } = cut;
-    if (options.difference && look.other) {
-      return ids && otherIds
-        ? colour([ids, otherIds, look], width, height, (pixels) => paintDifference(ids, otherIds, look, pixels))
-        : null;
-    }
+  /** How a picture was drawn last: pixels merged, and whether by their mean. */
+  let fewer: readonly [number, boolean] = [1, true];
+
+  const print = (pixels: HTMLCanvasElement, cut: Cut, stride: number): Print => ({
+    pixels, across: cut.width / (stride * pixels.width), up: cut.height / (stride * pixels.height),
+  });
+  /** Lay pixels over the voxels of a slice. */
+  const lay = (context: CanvasRenderingContext2D, { pixels, across, up }: Print, cut: Cut): void =>
+    context.drawImage(pixels, 0, 0, pixels.width * across, pixels.height * up, 0, 0, cut.width, cut.height);
+
+  const fill = (cut: Cut, look: Look, options: Options, at: Lattice): Print | null => {
+    const { ids, otherIds } = cut;
+    const isDifference = options.difference && look.other !== null;
     const filled = look.filled === "labels" ? ids : otherIds;
-    if (!filled || look.paint === "outline") return null;
-    return colour([filled, look.fill], width, height, (pixels) => paintIds(filled, look.fill, pixels));
+    if (isDifference ? !ids || !otherIds : !filled || look.paint === "outline") return null;
+    const base = isDifference ? ids! : filled!;
+    const every = merged(base, at);
+    const pixels = isDifference
+      ? colour([ids, otherIds, look, every], () => {
+          const one = pick(base, every);
+          return [one, (out) => paintDifference(one.data, alike(otherIds!, one).data, look, out)];
+        })
+      : colour([filled, look.fill, every], () => {
+          const one = pick(base, every);
+          return [one, (out) => paintIds(one.data, look.fill, out)];
+        });
+    return print(pixels, cut, base.stride * every);
   };
   /** Borders in a slice of the set that is filled, and of the one that is the outline. */
-  const runs = (cut: Cut, look: Look, which: "filled" | "outlined"): Map<number, Runs> | null => {
+  const borderOf = (cut: Cut, look: Look, which: "filled" | "outlined", on: Lattice): { runs: Map<number, Runs>; at: Lattice } | null => {
     const isLabels = (look.filled === "labels") === (which === "filled");
     const [ids, labels] = isLabels ? [cut.ids, look.labels] : [cut.otherIds, look.other];
-    return ids && labels ? runsOf(cut.width, cut.height, ids, labels) : null;
+    return ids && labels ? { runs: runsOf(ids, labels), at: latticeOf(ids, on) } : null;
   };
   const outline = (
-    context: CanvasRenderingContext2D, runs: Map<number, Runs> | null, look: Look, at: Lattice, width: number, casing: number, dash: Dash | null,
+    context: CanvasRenderingContext2D, border: ReturnType<typeof borderOf>, look: Look, width: number, casing: number, dash: Dash | null,
   ): void => {
-    if (!runs) return;
+    if (!border) return;
+    const { runs, at } = border;
     // The casing of all lies under the lines of all.
     for (const under of casing ? [true, false] : [false]) {
       for (const [row, found] of runs) {
@@ -111,25 +144,33 @@ export function painter(): Painter {
     }
     context.globalAlpha = 1;
   };
-  const image = (cut: Cut, grey: Uint32Array): HTMLCanvasElement =>
-    picture([cut.values, grey], cut.width, cut.height, (pixels) => paintValues(cut.values, grey, pixels));
+  const image = (cut: Cut, grey: Uint32Array): Print => {
+    const [every, isMean] = fewer;
+    const pixels = picture([cut.values, grey, every, isMean], () => {
+      const few = isMean ? average(cut.values, every) : pick(cut.values, every);
+      return [few, (out) => paintValues(few, grey, out)];
+    });
+    return print(pixels, cut, cut.values.stride * every);
+  };
 
   return {
     image,
     draw(context, cut, grey, look, options, at, scale) {
       context.setTransform(at.stepX, 0, 0, at.stepY, at.x, at.y);
       context.imageSmoothingEnabled = options.smooth;
-      context.imageSmoothingQuality = Math.abs(at.stepX) < 1 ? "medium" : "low";
-      context.drawImage(image(cut, grey), 0, 0);
+      fewer = [merged(cut.values, at), options.smooth];
+      const slice = image(cut, grey);
+      context.imageSmoothingQuality = Math.abs(at.stepX) * cut.values.stride * fewer[0]! < 1 ? "medium" : "low";
+      lay(context, slice, cut);
       if (options.overlay) {
-        const filled = fill(cut, look, options);
+        const filled = fill(cut, look, options, at);
         context.imageSmoothingEnabled = false;
-        if (filled) context.drawImage(filled, 0, 0);
+        if (filled) lay(context, filled, cut);
         context.setTransform(1, 0, 0, 1, 0, 0);
         const width = thick(options.width, scale);
         const plain = !(options.difference && look.other);
-        if (plain && look.paint !== "fill") outline(context, runs(cut, look, "filled"), look, at, width, 0, dashOver(look, width));
-        if (plain) outline(context, runs(cut, look, "outlined"), look, at, width, thick(1, scale), null);
+        if (plain && look.paint !== "fill") outline(context, borderOf(cut, look, "filled", at), look, width, 0, dashOver(look, width));
+        if (plain) outline(context, borderOf(cut, look, "outlined", at), look, width, thick(1, scale), null);
       }
       context.setTransform(1, 0, 0, 1, 0, 0);
     },
@@ -138,14 +179,14 @@ export function painter(): Painter {
       const width = thick(options.width + 1.25, scale);
       const dash = look.paint === "outline" ? dashOver(look, thick(options.width, scale)) : null;
       for (const which of ["filled", "outlined"] as const) {
-        const found = runs(cut, look, which);
+        const found = borderOf(cut, look, which, at);
         for (const row of rows) {
-          const border = look.shown.has(row) && found?.get(row);
-          if (!border) continue;
+          const border = look.shown.has(row) && found?.runs.get(row);
+          if (!found || !border) continue;
           for (const under of which === "outlined" ? [true, false] : [false]) {
             context.fillStyle = under ? "#000" : css(brighter(look.colors[row]!));
             context.beginPath();
-            traceRuns(context, border, at, under ? width + thick(1, scale) : width, which === "filled" ? dash : null);
+            traceRuns(context, border, found.at, under ? width + thick(1, scale) : width, which === "filled" ? dash : null);
             context.fill();
           }
         }

@@ -1,7 +1,8 @@
 // What is under the cursor: a card beside it, a line under the picture, and words for a screen reader.
 import { h } from "../shared/dom";
-import type { Ids, Look, Rgb, Values } from "./composite";
+import type { Look, Rgb } from "./composite";
 import { AXES, millimetres, toStored, toWorld } from "./geometry";
+import type { Raster } from "./raster";
 import { PLANES, type Labels, type Plane, type Scene, type Vec3 } from "./scene";
 import type { Layer } from "./intake";
 import type { Slices } from "./slices";
@@ -23,17 +24,17 @@ const MOST_NAMES = 8;
 const isInside = (scene: Scene, at: Vec3): boolean => at.every((x, i) => x > -0.5 && x < scene.shape[i]! - 0.5);
 
 /** Read a slice that goes through a voxel, whichever plane's is here. */
-function read<T extends Values | Ids>(scene: Scene, at: Vec3, slice: (plane: Plane, index: number) => T | undefined): number | undefined {
+function read(scene: Scene, at: Vec3, slice: (plane: Plane, index: number) => Raster | undefined): number | undefined {
   for (const plane of PLANES) {
     const [u, v, w] = AXES[plane];
     const found = slice(plane, at[w]!);
-    if (found) return found[at[v]! * scene.shape[u]! + at[u]!];
+    if (found) return found.data[at[v]! * scene.shape[u]! + at[u]!];
   }
   return undefined;
 }
 
 /** Rows of the structures at a voxel; those of an id from before the last masks may be unknown. */
-const rowsAt = (scene: Scene, labels: Labels | null, at: Vec3, slice: Slices["labels"]): number[] =>
+const rowsAt = (scene: Scene, labels: Labels | null, at: Vec3, slice: (plane: Plane, index: number) => Raster | undefined): number[] =>
   (labels && labels.sets[read(scene, at, slice) ?? -1]) ?? [];
 
 export function lookUp(view: View, slices: Slices, at: Vec3): Found | null {

@@ -1,21 +1,28 @@
 // Slices from the kernel: what is seen first, then what a scroll would show, as much as the link carries.
-import type { Kernel, Reply } from "../shared/kernel";
-import type { Ids, Values } from "./composite";
+import { isNear, type Kernel, type Reply } from "../shared/kernel";
 import { AXES } from "./geometry";
 import { BUDGET_BYTES, intake, LAYERS, nameOf, type Layer } from "./intake";
 import { link } from "./link";
+import type { Ids, Raster, Values } from "./raster";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
 import { sizes } from "./sizes";
 import type { Packed } from "./unpack";
 import type { Page } from "./visits";
+import { wishes } from "./wishes";
 
 const AHEAD = 10;
 /** Of the budget, what may be filled with slices that nobody has asked for yet. */
 const AHEAD_BYTES = 0.5 * BUDGET_BYTES;
 const LEAST_AHEAD = 2;
+/** A hand in haste is met so many of its steps ahead; more is asked for when one of the first few was not. */
+const MET = 12;
+const MET_SOON = 8;
+/** Bytes of a slice for it at most: a page that draws all the time takes in fewer than one that rests. */
+const MET_BYTES = 200_000;
 const BATCH = 6;
-/** The wheel rests when it has not been turned for so long; then coarse slices become sharp. */
-const REST_MS = 120;
+/** Of the wheel, before the slice that is seen becomes sharp. */
+const STEPS = 2;
+const LEAST_PACKED = 8_000;
 /** Shares of what may be under way: some rows of a sharp slice, and all that nobody waits for. */
 const ROWS_SHARE = 0.5;
 const AHEAD_SHARE = 0.5;
@@ -30,10 +37,11 @@ export interface Slices {
   unwant(plane: Plane): void;
   /** Many small slices are seen at once; replaces the last such wish of the plane, [] ends it. */
   wantMany(plane: Plane, indices: readonly number[]): void;
-  /** Always of full size; see `isCoarse`. */
-  image(plane: Plane, index: number): Values | undefined;
-  labels(plane: Plane, index: number): Ids | undefined;
-  other(plane: Plane, index: number): Ids | undefined;
+  /** The slice itself where it is there, else the one that came last of those a hand has passed over on its way to it. */
+  nearest(plane: Plane, index: number): number;
+  image(plane: Plane, index: number): Raster<Values> | undefined;
+  labels(plane: Plane, index: number): Raster<Ids> | undefined;
+  other(plane: Plane, index: number): Raster<Ids> | undefined;
   /** Whether a slice was made of fewer pixels: fine to look at until the sharp one comes, not to read values off. */
   isCoarse(plane: Plane, index: number, layer?: Layer): boolean;
   /** Have a case that may come next, if the kernel has all of it. */
@@ -61,14 +69,6 @@ interface Early {
   buffer: DataView;
 }
 
-interface Wish {
-  index: number;
-  step: number;
-  many: readonly number[];
-}
-
-const isNear = (): boolean => ["localhost", "127.0.0.1", "[::1]", ""].includes(location.hostname);
-
 export interface SliceEvents {
   arrived(plane: Plane): void;
   failed(error: Error): void;
@@ -82,13 +82,16 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   let scene: Scene | null = null;
   const tables: Record<"labels" | "other", Labels | null> = { labels: null, other: null };
   const bytes = sizes(line, () => scene!, (layer) => tables[layer]!);
-  let wishes = new Map<Plane, Wish>();
-  let last: Plane = "axial";
-  let wishedAt = 0;
+  const wished = wishes();
+  /** By plane, what came last of what was waited for. */
+  const latest = new Map<Plane, number>();
   let resting = 0;
   let underWay = 0;
   const asked = new Set<string>();
-  const urgent = new Set<string>();
+  /** What is waited for, and in which message it was asked for. */
+  const urgent = new Map<string, number>();
+  let message = 0;
+  let isClosing = false;
   const refused = new Set<string>();
   /** Slices that came along with a scene which has not come itself yet. */
   let early: Early[] = [];
@@ -116,122 +119,144 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   const coarse = (layer: Layer, plane: Plane, index: number): boolean =>
     free(layer, plane, index) && kept.get(key(layer, plane, index))?.coarse === true;
 
-  const whole = (layer: Layer, plane: Plane, indices: number[], isUrgent: boolean, room = line.stepAllowance()): Job => {
+  const whole = (layer: Layer, plane: Plane, indices: number[], isUrgent: boolean, room = line.stepAllowance()): Job[] => {
     const stride = bytes.strideFor(layer, plane, room);
     const each = stride ? bytes.coarse(layer, plane, stride) : bytes.sharp(layer, plane);
     // As many as may be under way together, at least one.
     const count = Math.max(1, Math.min(indices.length, BATCH, Math.floor((line.allowance() * AHEAD_SHARE) / each)));
-    return { layer, plane, indices: indices.slice(0, count), stride, rows: null, urgent: isUrgent, bytes: each * count };
+    return [{ layer, plane, indices: indices.slice(0, count), stride, rows: null, urgent: isUrgent, bytes: each * count }];
   };
-  const sharp = (layer: Layer, plane: Plane, index: number): Job => {
+  const sharp = (layer: Layer, plane: Plane, index: number): Job[] => {
     const all = bytes.sharp(layer, plane);
     const room = line.allowance() * ROWS_SHARE;
     const height = bytes.of(plane)[1];
-    if (all <= line.allowance()) return { layer, plane, indices: [index], stride: 0, rows: null, urgent: false, bytes: all };
+    if (all <= line.allowance()) return [{ layer, plane, indices: [index], stride: 0, rows: null, urgent: false, bytes: all }];
     const from = kept.rowsOf(key(layer, plane, index));
     const count = Math.max(1, Math.floor((height * room) / all));
     const to = Math.min(height, from + count);
-    return { layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height };
+    return [{ layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height }];
   };
 
-  const isSeen = (plane: Plane, index: number): boolean => {
-    const wish = wishes.get(plane);
-    return wish !== undefined && (wish.index === index || wish.many.includes(index));
+  const shown = (): readonly Plane[] => {
+    const seen = PLANES.filter(wished.has);
+    return seen.length ? seen : PLANES;
   };
-  const planes = (): Plane[] => [last, ...PLANES.filter((plane) => plane !== last)].filter((plane) => wishes.has(plane));
-
-  const shown = (): readonly Plane[] => (wishes.size ? PLANES.filter((plane) => wishes.has(plane)) : PLANES);
+  const count = (plane: Plane): number => scene!.shape[AXES[plane][2]]!;
 
   /** How many slices to have on each side of what is seen: from a near kernel as many as a drag may cross, and there is room for. */
-  const ahead = (plane: Plane): number => {
-    const each = LAYERS.filter(there).reduce((sum, layer) => sum + bytes.kept(layer, plane), 0);
-    const most = Math.max(LEAST_AHEAD, Math.floor(AHEAD_BYTES / PLANES.length / 2 / each));
+  const ahead = (plane: Plane, room: number): number => {
+    const each = (of: number): number =>
+      LAYERS.filter(there).reduce((sum, layer) => sum + bytes.kept(layer, plane) / Math.max(1, bytes.strideFor(layer, plane, of)) ** 2, 0);
+    // Where steps need coarse slices, those and sharp ones share what there is.
+    const share = each(line.stepAllowance()) < each(line.allowance()) ? 0.5 : 1;
+    const most = Math.max(LEAST_AHEAD, Math.floor((share * AHEAD_BYTES) / PLANES.length / 2 / each(room)));
     return line.packs() ? Math.min(AHEAD, most) : most;
   };
-  /** The slices around what is seen, the nearest first, and of two those in the last direction. */
-  const around = (plane: Plane): number[] => {
-    const { index, step } = wishes.get(plane)!;
-    if (index < 0) return [];
-    const order: number[] = [];
-    for (let k = 1, most = ahead(plane); k <= most; k++) order.push(index + k * step, index - k * step);
-    return order.filter((i) => i >= 0 && i < scene!.shape[AXES[plane][2]]!);
+  const isWhole = (plane: Plane, index: number): boolean => LAYERS.every((layer) => !there(layer) || kept.has(key(layer, plane, index)));
+  /** Slices beside each other that stand for one another while a hand in haste passes them. */
+  const beside = (plane: Plane, index: number): number[] => {
+    const found = [index];
+    for (let far = 1; far <= Math.abs(wished.pace(plane)) / 2; far++) found.push(index - far, index + far);
+    return found;
   };
-
-  /** What the next turns of the wheel would show. */
-  const onward = (plane: Plane): number[] => {
-    const { index, step } = wishes.get(plane)!;
-    return index < 0 ? [] : [index + step, index + 2 * step].filter((i) => i >= 0 && i < scene!.shape[AXES[plane][2]]!);
+  /** What a hand meets that passes over many slices at a time, all layers of it in one message. */
+  const meet = (plane: Plane, room: number): Job[] => {
+    const isOpen = (index: number): boolean => beside(plane, index).every((one) => lacks("image", plane, one));
+    const steps = [wished.index(plane), ...wished.onward(plane, MET - 1, count(plane))];
+    if (!steps.slice(0, MET_SOON).some(isOpen)) return [];
+    const open = steps.filter(isOpen).slice(0, BATCH);
+    return LAYERS.filter(there).map((layer) => {
+      const indices = open.filter((index) => lacks(layer, plane, index));
+      const stride = bytes.strideFor(layer, plane, room);
+      return { layer, plane, indices, stride, rows: null, urgent: true, bytes: indices.length * bytes.coarse(layer, plane, stride || 1) };
+    });
   };
 
   /** What to ask for next. */
-  const next = (): Job | null => {
+  const next = (): Job[] => {
     const layers = LAYERS.filter(there);
-    const seen = planes().map((plane) => [plane, wishes.get(plane)!.index] as const).filter(([, index]) => index >= 0);
-    for (const layer of layers) {
-      for (const [plane, index] of seen) if (lacks(layer, plane, index)) return whole(layer, plane, [index], true);
+    const seen = wished.planes().filter((plane) => wished.index(plane) >= 0);
+    const hasty = seen.filter(wished.pace);
+    const isFull = new Set([...urgent.values()].filter((one) => one !== message)).size >= line.depth();
+    if (!isFull) {
+      const room = Math.min(line.stepAllowance() / hasty.length, MET_BYTES);
+      const jobs = hasty.flatMap((plane) => meet(plane, room)).filter((job) => job.indices.length);
+      if (jobs.length) return jobs;
+      for (const layer of layers) {
+        for (const plane of seen) {
+          const index = wished.index(plane);
+          if (hasty.includes(plane) || !lacks(layer, plane, index)) continue;
+          const jobs = whole(layer, plane, [index], true);
+          return !urgent.size || underWay + jobs[0]!.bytes <= line.allowance() ? jobs : [];
+        }
+      }
     }
-    if (urgent.size) return null; // nothing may come before what is waited for
+    if (urgent.size || hasty.length) return []; // nothing may come before what is waited for
     for (const layer of layers) {
-      for (const plane of planes()) {
-        const missing = wishes.get(plane)!.many.filter((index) => lacks(layer, plane, index));
+      for (const plane of wished.planes()) {
+        const missing = wished.many(plane).filter((index) => lacks(layer, plane, index));
         // All of them together should not take longer than one that is looked at.
         if (missing.length) return whole(layer, plane, missing, false, line.allowance() / Math.min(missing.length, BATCH));
       }
     }
     // On a slow link the next steps come before this one is sharp, so that they need not be waited for.
-    const steps = wishes.has(last) ? onward(last) : [];
+    const last = wished.last();
     for (const layer of layers) {
-      const missing = steps.filter((index) => lacks(layer, last, index));
+      const missing = wished.onward(last, STEPS, count(last)).filter((index) => lacks(layer, last, index));
       if (missing.length) return whole(layer, last, missing, false);
     }
-    const rests = performance.now() - wishedAt >= REST_MS;
+    const rests = wished.rests();
     for (const layer of layers) {
-      for (const [plane, index] of seen) {
+      for (const plane of seen) {
         // New masks are told at once where that is cheap.
         const cheap = layer !== "image" && bytes.sharp(layer, plane) <= line.stepAllowance() * AHEAD_SHARE;
-        if (blunt(layer, plane, index) && (rests || cheap)) return sharp(layer, plane, index);
+        if (blunt(layer, plane, wished.index(plane)) && (rests || cheap)) return sharp(layer, plane, wished.index(plane));
       }
     }
-    for (const plane of planes()) {
-      for (const layer of layers) {
-        // A near kernel has time for sharp ones while nobody scrolls.
-        const room = rests && !line.packs() ? line.allowance() : line.stepAllowance();
-        const isSharp = rests && !line.packs() && bytes.strideFor(layer, plane, room) === 0;
-        const missing = around(plane).filter((index) => lacks(layer, plane, index) || (isSharp && coarse(layer, plane, index)));
-        // Those at the far end wait for others, so that a drag does not ask for each of them by itself.
-        const isFar = missing.length < BATCH && Math.abs(missing[0]! - wishes.get(plane)!.index) > ahead(plane) / 2;
-        if (missing.length && (rests || !isFar)) return whole(layer, plane, missing, false, room);
+    // A near kernel has time for sharp ones while nobody scrolls.
+    const hasTime = rests && !line.packs();
+    for (const room of hasTime ? [line.allowance(), line.stepAllowance()] : [line.stepAllowance()]) {
+      for (const plane of wished.planes()) {
+        const most = ahead(plane, room);
+        for (const layer of layers) {
+          const isSharp = hasTime && bytes.strideFor(layer, plane, room) === 0;
+          const around = wished.around(plane, most, count(plane));
+          const missing = around.filter((index) => lacks(layer, plane, index) || (isSharp && coarse(layer, plane, index)));
+          // Those at the far end wait for others, so that a drag does not ask for each of them by itself.
+          const isFar = missing.length < BATCH && Math.abs(missing[0]! - wished.index(plane)) > most / 2;
+          if (missing.length && (rests || !isFar)) return whole(layer, plane, missing, false, room);
+        }
       }
     }
-    if (!rests) return null;
+    if (!rests) return [];
     for (const layer of layers) {
-      for (const plane of planes()) {
-        const index = wishes.get(plane)!.many.find((i) => blunt(layer, plane, i));
+      for (const plane of wished.planes()) {
+        const index = wished.many(plane).find((i) => blunt(layer, plane, i));
         if (index !== undefined) return sharp(layer, plane, index);
       }
     }
-    return null;
+    return [];
   };
 
   /** A single row, to learn the round trip. */
   const probe = (of: Scene): void => {
     const askedAt = performance.now();
     kernel
-      .ask("slices", { scene: of.key, plane: last, indices: [0], layer: "image", compress: false, rows: [0, 1] })
-      .then(({ content, buffers }) => line.came(askedAt, performance.now(), buffers[0]?.byteLength ?? 0, Number(content["ms"] ?? 0)))
+      .ask("slices", { scene: of.key, plane: wished.last(), indices: [0], layer: "image", compress: false, rows: [0, 1] })
+      .then(({ came }) => came && line.came(askedAt, performance.now(), came.bytes, came.kernelMs))
       .catch(() => undefined); // what is asked for next tells
   };
 
   const pump = (): void => {
     while (scene) {
-      const job = next();
+      const jobs = next();
+      const [job] = jobs;
       if (!job) break;
-      const room = line.allowance() * (job.urgent ? 1 : AHEAD_SHARE);
-      if (job.urgent ? urgent.size > 0 && underWay + job.bytes > room : underWay > 0 && underWay + job.bytes > room) break;
-      send(job);
+      if (!job.urgent && underWay > 0 && underWay + job.bytes > line.allowance() * AHEAD_SHARE) break;
+      jobs.forEach(send);
     }
-    if (scene && !underWay && !next()) idle();
-    const left = REST_MS - (performance.now() - wishedAt);
+    if (scene && !underWay && !next().length) idle();
+    const left = wished.untilRest();
     if (left > 0 && !resting) {
       resting = window.setTimeout(() => {
         resting = 0;
@@ -244,27 +269,39 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const { layer, plane, indices, stride, rows } = job;
     const of = scene!;
     const names = indices.map((index) => key(layer, plane, index));
-    const compress = line.packs();
+    // Masks become so small that it is worth it on any link.
+    const compress = line.packs() || (layer !== "image" && job.bytes > LEAST_PACKED);
     const askedAt = performance.now();
     for (const name of names) {
       asked.add(name);
-      if (job.urgent) urgent.add(name);
+      if (job.urgent) urgent.set(name, message);
     }
     underWay += job.bytes;
+    if (!isClosing) {
+      isClosing = true;
+      queueMicrotask(() => {
+        isClosing = false;
+        message++;
+      });
+    }
     kernel
       .ask("slices", {
         scene: of.key, plane, indices, layer, compress, ...(stride ? { coarse: true, stride } : {}), ...(rows ? { rows } : {}),
       })
-      .then(async ({ content, buffers }) => {
+      .then(async ({ content, buffers, came }) => {
         const fields = content as unknown as Packed;
         const come = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
-        line.came(askedAt, performance.now(), come, fields.ms ?? 0);
+        if (came) line.came(askedAt, performance.now(), came.bytes, came.kernelMs);
         if (content["closed"] === true) throw null;
         if (compress && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
         await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
         // An answer from other masks: theirs will be told, and asking again before that would not end.
         for (const name of names) if (!kept.has(name)) refused.add(name);
-        if (scene?.key === of.key && indices.some((index) => isSeen(plane, index))) arrived(plane);
+        if (scene?.key !== of.key) return;
+        const far = (index: number): number => Math.abs(index - wished.index(plane));
+        const [nearest] = job.urgent ? indices.filter((index) => isWhole(plane, index)).sort((a, b) => far(a) - far(b)) : [];
+        if (nearest !== undefined) latest.set(plane, nearest);
+        if (nearest !== undefined || indices.some((index) => wished.isSeen(plane, index))) arrived(plane);
       })
       .catch((error: Error | null) => {
         // Not again before something has changed.
@@ -315,8 +352,8 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     refused.clear();
     pump();
   };
-  const at = (layer: Layer, plane: Plane, index: number): Values | Ids | undefined =>
-    there(layer) ? kept.get(key(layer, plane, index))?.data : undefined;
+  const at = (layer: Layer, plane: Plane, index: number): Raster | undefined =>
+    there(layer) ? kept.get(key(layer, plane, index))?.raster : undefined;
 
   return {
     open(next) {
@@ -325,8 +362,9 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       scene = next;
       if (same) return;
       tables.labels = tables.other = null;
-      wishes = new Map();
+      wished.clear();
       refused.clear();
+      latest.clear();
       kept.forgetParts();
       takeEarly();
       if (scene && !line.isKnown()) probe(scene);
@@ -334,24 +372,11 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     setLabels: (next) => set("labels", next),
     setOther: (next) => set("other", next),
     want(plane, index) {
-      const before = wishes.get(plane) ?? { index: -1, step: 1, many: [] };
-      if (before.index === index) return;
-      if (before.index >= 0) last = plane;
-      wishes.set(plane, { ...before, index, step: before.index < 0 || index > before.index ? 1 : -1 });
-      wishedAt = performance.now();
-      pump();
+      if (wished.want(plane, index)) pump();
     },
-    unwant(plane) {
-      const before = wishes.get(plane);
-      if (before?.many.length) wishes.set(plane, { ...before, index: -1 });
-      else wishes.delete(plane);
-    },
+    unwant: wished.unwant,
     wantMany(plane, indices) {
-      const before = wishes.get(plane) ?? { index: -1, step: 1, many: [] };
-      if (before.many.length === indices.length && before.many.every((index, i) => index === indices[i])) return;
-      wishes.set(plane, { ...before, many: [...indices] });
-      wishedAt = performance.now();
-      pump();
+      if (wished.wantMany(plane, indices)) pump();
     },
     async ahead(id) {
       const compress = line.packs();
@@ -367,9 +392,13 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     shown,
     hasMiddle: (of) => shown().every((plane) => kept.hasMiddle(of, plane)),
     isFar: () => line.packs(),
-    image: (plane, index) => at("image", plane, index) as Values | undefined,
-    labels: (plane, index) => at("labels", plane, index) as Ids | undefined,
-    other: (plane, index) => at("other", plane, index) as Ids | undefined,
+    nearest(plane, index) {
+      if (!scene || at("image", plane, index)) return index;
+      return beside(plane, index).find((one) => isWhole(plane, one)) ?? latest.get(plane) ?? index;
+    },
+    image: (plane, index) => at("image", plane, index) as Raster<Values> | undefined,
+    labels: (plane, index) => at("labels", plane, index) as Raster<Ids> | undefined,
+    other: (plane, index) => at("other", plane, index) as Raster<Ids> | undefined,
     isCoarse: (plane, index, layer = "image") => there(layer) && kept.get(key(layer, plane, index))?.coarse === true,
   };
 }

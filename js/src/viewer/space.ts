@@ -6,6 +6,7 @@ import type { Rgb } from "./composite";
 import { cube } from "./cube";
 import { AXES, toVoxel, toWorld } from "./geometry";
 import { meshes } from "./meshes";
+import type { Print } from "./painter";
 import { PLANES, type Labels, type Options, type Plane, type Scene, type Vec3 } from "./scene";
 import { partsOf, placeOf } from "./parts";
 import { hasWebGL, load } from "./program";
@@ -30,10 +31,10 @@ export interface SpaceFrame {
   /** Names whose masks these are, where a viewer can change them. */
   maskSet?: string;
   /**
-   * Windowed slice through `voxel`, one canvas pixel per voxel, columns and rows as in AXES, row 0 the low end.
-   * Where its `data-key` is set, it changes with the pixels, and they are sent to the graphics card only then.
+   * Windowed slice through `voxel`, or the one that is shown until that is there; columns and rows as in AXES, row 0 the
+   * low end. Where its `data-key` is set, it changes with the pixels, and they are sent to the graphics card only then.
    */
-  picture(plane: Plane): HTMLCanvasElement | null;
+  picture(plane: Plane): (Print & { index: number }) | null;
 }
 
 export interface SpaceTile {
@@ -170,13 +171,13 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     void start();
   });
 
-  const corners = (scene: Scene, plane: Plane, voxel: Vec3): Vec3[] => {
+  const corners = (scene: Scene, plane: Plane, index: number): Vec3[] => {
     const [u, v, w] = AXES[plane];
     return [[0, 0], [1, 0], [1, 1], [0, 1]].map(([a, b]) => {
       const at: Vec3 = [0, 0, 0];
       at[u] = a ? scene.shape[u]! - 0.5 : -0.5;
       at[v] = b ? scene.shape[v]! - 0.5 : -0.5;
-      at[w] = Math.round(voxel[w]!);
+      at[w] = index;
       return toWorld(scene, at);
     });
   };
@@ -187,8 +188,8 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
 
   const slices = (f: SpaceFrame): (Slice | null)[] =>
     PLANES.map((plane) => {
-      const pixels = planes.ariaPressed === "true" ? f.picture(plane) : null;
-      return pixels && { corners: corners(f.scene, plane, f.voxel), pixels, key: pixels.dataset["key"] ?? "" };
+      const found = planes.ariaPressed === "true" ? f.picture(plane) : null;
+      return found && { ...found, corners: corners(f.scene, plane, found.index), key: found.pixels.dataset["key"] ?? "" };
     });
 
   const cross = (f: SpaceFrame): Vec3[] | null =>

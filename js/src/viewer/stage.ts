@@ -1,7 +1,6 @@
 // The tiles of the viewer and what lies over them; draws those that are seen.
 import { h } from "../shared/dom";
 import { DIFFERENCES } from "./composite";
-import { AXES } from "./geometry";
 import type { Measures } from "./measure";
 import { mosaic, type Mosaic } from "./mosaic";
 import { prepare } from "./painter";
@@ -66,10 +65,10 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
   let fading = 0;
 
   const frameOf = (plane: Plane): Frame => {
-    const index = indexOf(view, plane);
+    const index = slices.nearest(plane, indexOf(view, plane));
     const { scene, voxel, grey, look, hovered, options } = view;
     return {
-      scene: scene!, voxel, grey, look, hovered, options, measures,
+      scene: scene!, voxel, index, grey, look, hovered, options, measures,
       values: slices.image(plane, index), ids: slices.labels(plane, index), otherIds: slices.other(plane, index),
     };
   };
@@ -81,11 +80,10 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
     const seen = layout === "grid" ? [active, ...PLANES.filter((plane) => plane !== active)] : [active];
     for (let far = 1; far <= BORDERS_AHEAD; far++) {
       for (const plane of seen) {
-        const [u, v] = AXES[plane];
         for (const index of [indexOf(view, plane) + far, indexOf(view, plane) - far]) {
           for (const layer of outlined) {
             const ids = slices[layer](plane, index);
-            const found = ids && prepare(ids, scene.shape[u]!, scene.shape[v]!, look[layer]!);
+            const found = ids && prepare(ids, look[layer]!);
             if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
           }
         }

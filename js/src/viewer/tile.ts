@@ -1,19 +1,22 @@
 // One plane on a plain canvas: picture, structures, crosshair, letters and scale.
 import { h } from "../shared/dom";
-import type { Ids, Look, Values } from "./composite";
+import type { Look } from "./composite";
 import type { Lattice } from "./edges";
 import { AXES, edgeLetters, sceneNote, millimetres, place, scaleBar, toWorld, zoomAbout, zoomAboutVoxel, type Placement, type Zoom } from "./geometry";
 import { drawMeasurements, type Measures } from "./measure";
-import { painter, type Cut } from "./painter";
+import { painter, type Cut, type Print } from "./painter";
+import type { Ids, Raster, Values } from "./raster";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
 
 /** What a tile draws; the viewer hands it over whole at each frame. */
 export interface Frame {
   scene: Scene;
   voxel: Vec3;
-  values: Values | undefined;
-  ids: Ids | undefined;
-  otherIds: Ids | undefined;
+  /** The slice that is there: the wanted one, or one that came on the way to it. */
+  index: number;
+  values: Raster<Values> | undefined;
+  ids: Raster<Ids> | undefined;
+  otherIds: Raster<Ids> | undefined;
   /** A new table whenever the window changes. */
   grey: Uint32Array;
   look: Look;
@@ -41,7 +44,7 @@ export interface Tile extends Pad {
   /** Draw in a tile of so many CSS pixels. */
   draw(frame: Frame, width: number, height: number): void;
   /** The windowed slice, whether the tile is seen or not. */
-  picture(frame: Frame): HTMLCanvasElement | null;
+  picture(frame: Frame): (Print & { index: number }) | null;
   clear(): void;
   /** Tell what is seen beside the slice's number, until the next slice. */
   describe(text: string): void;
@@ -105,9 +108,8 @@ export function tile(plane: Plane): Tile {
 
   /** Keep the last picture until the wanted slice is there, so that scrolling never flashes. */
   const take = (frame: Frame): void => {
-    const { scene, values, ids, otherIds } = frame;
-    const index = Math.round(frame.voxel[w]!);
-    setLate(!values);
+    const { scene, index, values, ids, otherIds } = frame;
+    setLate(!values || index !== Math.round(frame.voxel[w]!));
     if (values) {
       const before = shown?.cut;
       if (shown?.scene.key !== scene.key || shown.index !== index || before?.values !== values || before.ids !== ids || before.otherIds !== otherIds) {
@@ -187,7 +189,7 @@ export function tile(plane: Plane): Tile {
     zoom,
     picture(frame) {
       const found = cut(frame);
-      return found && paint.image(found, frame.grey);
+      return found && { ...paint.image(found, frame.grey), index: shown!.index };
     },
     draw(frame, width, height) {
       const slice = cut(frame);

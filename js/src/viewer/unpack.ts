@@ -1,5 +1,5 @@
 // Answers of the kernel to pixels. The other end is explorer/views/slices.py.
-import type { Ids, Values } from "./composite";
+import type { Values } from "./raster";
 import type { Scene } from "./scene";
 
 type Pixels = Uint8Array | Uint16Array;
@@ -75,21 +75,8 @@ export function emptyValues(scene: Scene, count: number): Values {
   return scene.dtype === "u2" ? new Uint16Array(count) : new Int16Array(count);
 }
 
-/** Spread coarse pixels over a whole slice, each over the square it stands for. */
-export function spread<T extends Values | Ids>(pixels: Pixels, fields: Packed, width: number, height: number, out: T): T {
-  const { stride, scale = 1, offset = 0 } = fields;
-  const columns = Math.ceil(width / stride);
-  const [low, high] = out instanceof Int16Array ? [-32768, 32767] : [0, out instanceof Uint8Array ? 255 : 65535];
-  const table = Int32Array.from({ length: pixels.BYTES_PER_ELEMENT === 1 ? 256 : 65536 }, (_, pixel) =>
-    Math.min(high, Math.max(low, Math.round(pixel * scale + offset))));
-  for (let row = 0, at = 0; row < height; row += stride) {
-    const start = row * width;
-    for (let column = 0, to = start; column < columns; column++, at++) {
-      const value = table[pixels[at]!]!;
-      const end = Math.min(to + stride, start + width);
-      while (to < end) out[to++] = value;
-    }
-    for (let again = row + 1; again < Math.min(row + stride, height); again++) out.copyWithin(again * width, start, start + width);
-  }
-  return out;
+/** Of the 8 bits of a coarse image, where the values that they stand for are in a table of greys. */
+export function levels(scene: Scene, { scale = 1, offset = 0 }: Packed): Int32Array {
+  const [low, high] = scene.dtype === "i2" ? [-32768, 32767] : [0, scene.dtype === "u1" ? 255 : 65535];
+  return Int32Array.from({ length: 256 }, (_, pixel) => Math.min(high, Math.max(low, Math.round(pixel * scale + offset))) - low);
 }
