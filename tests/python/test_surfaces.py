@@ -208,6 +208,22 @@ def test_thin_processes_of_a_large_body_are_kept(spacing: tuple):
     assert off.max() < 2.5
 
 
+def test_a_plate_thinner_than_a_block_is_as_thick_as_its_voxels():
+    mask = np.zeros((86, 86, 66), bool)
+    mask[10:76, 40:43, 8:58] = mask[30:60, 20:60, 20:45] = True
+    grid = Grid(mask.shape, affine((1, 1.2, 3)))
+    assert from_border(mask, grid, surface(mask, grid)).max() < 1.2
+
+
+def test_a_cleft_narrower_than_a_block_stays_open():
+    mask = np.pad(ball((70, 70, 50)), 8)
+    mask[40:42, 8:50] = False
+    grid = Grid(mask.shape, affine((1, 1.2, 3)))
+    off = from_border(mask, grid, surface(mask, grid))
+    assert np.percentile(off, 99) < 1.5
+    assert off.max() < 2.0
+
+
 @pytest.mark.parametrize("budget", [300, 1_000, 4_000])
 def test_edges_are_shared_by_two_triangles_where_voxels_touch_at_edges(budget: int):
     mask = np.random.default_rng(1).random((14, 15, 16)) < 0.3
