@@ -15,7 +15,7 @@ _MOST_FACES = 170_000
 def whole_blocks(inside: Mask, spacing_mm: NDArray[np.float64], wanted: float) -> tuple[Sizes, Mask, float]:
     """Return blocks that leave about so many faces, or more where a thin part would be lost.
 
-    Blocks in the midst of others are outside where a good part of their voxels is, so that clefts stay open.
+    Blocks in the midst of others are outside where a cleft passes them.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def whole_blocks(inside: Mask, spacing_mm: NDArray[np.float64], wanted: float) -
         chosen, counts = blocks(inside, factors)
         near = _near(chosen)
         lost = ((counts > 0) & (near == _OUTSIDE) | (counts < factors.prod()) & (near == _INSIDE)).any()
-    if factors.max() > 1:
-        chosen &= (near != _INSIDE) | (counts > _MOSTLY * factors.prod())
+    partly = counts <= _MOSTLY * factors.prod()
+    if (partly & (near == _INSIDE)).any():
+        chosen = chosen & ~_clefts(chosen, partly)
     return factors, chosen, wanted
 
 
@@ -110,3 +111,26 @@ def _near(chosen: Mask) -> NDArray[np.uint8]:
         found[[0, -1]] |= _OUTSIDE
         values = np.moveaxis(found, 0, axis)
     return values
+
+
+def _clefts(chosen: Mask, partly: Mask) -> Mask:
+    """Return blocks partly inside that lie within others, and those between such blocks and the outside."""
+    within = chosen & partly
+    beside = _beside(chosen)
+    for before, after in beside:
+        within &= before & after
+    mouths = np.zeros_like(within)
+    for (before, after), (one, other) in zip(beside, _beside(within), strict=True):
+        mouths |= (one & ~after) | (other & ~before)
+    return within | (mouths & partly)
+
+
+def _beside(values: Mask) -> list[tuple[Mask, Mask]]:
+    """Return the neighbours before and after along each axis; beyond the ends there is nothing."""
+    padded = np.pad(values, 1)
+    pairs = []
+    for axis in range(3):
+        before, after = [slice(1, -1)] * 3, [slice(1, -1)] * 3
+        before[axis], after[axis] = slice(0, -2), slice(2, None)
+        pairs.append((padded[tuple(before)], padded[tuple(after)]))
+    return pairs
