@@ -132,7 +132,7 @@ def surface(
         if np.linalg.det(affine) < 0:
             found = found[:, ::-1]
         if factors.max() > 1:
-            outward = _outward(_across(points.T, quads), quads, len(points))
+            outward = _outward(_across(points, quads), quads, len(points))
             outward *= np.sign(np.linalg.det(affine))
             points = fitted(points, outward, inside, affine, first_mm, factors)
         points, found, edges = _closed(points, found, triangles)
@@ -281,11 +281,21 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
     return grown
 
 
-def _across(columns: Floats, quads: NDArray[np.int32]) -> Floats:
+def _across(points: Floats, quads: NDArray[np.int32]) -> Floats:
     """Return normals as long as twice their face's area, shape (3, m)."""
+    columns = np.ascontiguousarray(points.T)
     a, b, c, d = (columns.take(row, axis=1) for row in quads.T)
-    (ux, uy, uz), (vx, vy, vz) = c - a, d - b
-    return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+    return _crossed(c - a, d - b)
+
+
+def _crossed(u: Floats, v: Floats) -> Floats:
+    """Return cross products of columns, without more room than they need."""
+    found = np.empty_like(u)
+    for axis in range(3):
+        one, other = (axis + 1) % 3, (axis + 2) % 3
+        np.multiply(u[one], v[other], out=found[axis])
+        found[axis] -= u[other] * v[one]
+    return found
 
 
 def _outward(normals: Floats, faces: NDArray[np.int32], count: int) -> Floats:
@@ -298,10 +308,11 @@ def _outward(normals: Floats, faces: NDArray[np.int32], count: int) -> Floats:
 
 def _spanned(columns: Floats, rows: Sequence[NDArray[np.integer]]) -> tuple[Floats, float]:
     """Return normals as long as twice their triangle's area, shape (3, m), and the enclosed volume."""
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (columns.take(row, axis=1) for row in rows)
-    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-    normals = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
-    return normals, float(ax @ normals[0] + ay @ normals[1] + az @ normals[2]) / 6
+    a, b, c = (columns.take(row, axis=1) for row in rows)
+    b -= a
+    c -= a
+    normals = _crossed(b, c)
+    return normals, float(np.vdot(a, normals)) / 6
 
 
 def _packed(points: Floats, triangles: NDArray[np.int32]) -> Surface:
