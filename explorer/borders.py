@@ -79,7 +79,8 @@ def _between(voxels: NDArray[np.uint8], places: Sequence[NDArray[np.float32]]) -
     for count, place in zip(voxels.shape, places, strict=True):
         within = np.clip(place, 0, np.nextafter(np.float32(count - 1), np.float32(0)))
         low = within.astype(np.int32)
-        parts.append(within - low)
+        within -= low.astype(np.float32)
+        parts.append(within)
         first *= count
         first += low
     x, y, z = parts
