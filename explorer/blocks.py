@@ -6,12 +6,16 @@ from numpy.typing import NDArray
 Sizes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_INSIDE, _OUTSIDE = np.uint8(1), np.uint8(2)
+_MOSTLY = 0.75
 _FINER = 4
 _MOST_FACES = 170_000
 
 
 def whole_blocks(inside: Mask, spacing_mm: NDArray[np.float64], wanted: float) -> tuple[Sizes, Mask, float]:
     """Return blocks that leave about so many faces, or more where a thin part would be lost.
+
+    Blocks in the midst of others are outside where a cleft passes them.
 
     Parameters
     ----------
@@ -33,12 +37,17 @@ def whole_blocks(inside: Mask, spacing_mm: NDArray[np.float64], wanted: float) -
     """
     factors = block_size(inside, spacing_mm, wanted)
     chosen, counts = blocks(inside, factors)
-    lost = _tips_lost(chosen, counts)
+    near = _near(chosen)
+    lost = ((counts > 0) & (near == _OUTSIDE)).any()
     while lost and factors.max() > 1 and wanted * _FINER <= _MOST_FACES:
         wanted *= _FINER
         factors = block_size(inside, spacing_mm, wanted)
         chosen, counts = blocks(inside, factors)
-        lost = _tips_lost(chosen, counts) or _gaps_lost(chosen, counts, int(factors.prod()))
+        near = _near(chosen)
+        lost = ((counts > 0) & (near == _OUTSIDE) | (counts < factors.prod()) & (near == _INSIDE)).any()
+    partly = counts <= _MOSTLY * factors.prod()
+    if (partly & (near == _INSIDE)).any():
+        chosen = chosen & ~_clefts(chosen, partly)
     return factors, chosen, wanted
 
 
@@ -91,24 +100,37 @@ def _faces(inside: Mask) -> list[int]:
     return found
 
 
-def _tips_lost(chosen: Mask, counts: NDArray[np.unsignedinteger]) -> bool:
-    """Tell whether there are voxels more than a block from the blocks that are inside."""
-    return bool(((counts > 0) & ~_with_neighbours(chosen, np.logical_or)).any())
-
-
-def _gaps_lost(chosen: Mask, counts: NDArray[np.unsignedinteger], total: int) -> bool:
-    """Tell whether there is room more than a block from the blocks that are outside."""
-    deep = _with_neighbours(chosen, np.logical_and)
-    deep[[0, -1]] = deep[:, [0, -1]] = deep[:, :, [0, -1]] = False
-    return bool((deep & (counts < total)).any())
-
-
-def _with_neighbours(values: Mask, combine: np.ufunc) -> Mask:
-    """Return values combined with those of the 26 neighbours."""
+def _near(chosen: Mask) -> NDArray[np.uint8]:
+    """Return for each block whether it and its 26 neighbours are inside, outside or both."""
+    values = np.where(chosen, _INSIDE, _OUTSIDE)
     for axis in range(3):
         along = np.moveaxis(values, axis, 0)
         found = along.copy()
-        combine(found[1:], along[:-1], out=found[1:])
-        combine(found[:-1], along[1:], out=found[:-1])
+        found[1:] |= along[:-1]
+        found[:-1] |= along[1:]
+        found[[0, -1]] |= _OUTSIDE
         values = np.moveaxis(found, 0, axis)
     return values
+
+
+def _clefts(chosen: Mask, partly: Mask) -> Mask:
+    """Return blocks partly inside that lie within others, and those between such blocks and the outside."""
+    within = chosen & partly
+    beside = _beside(chosen)
+    for before, after in beside:
+        within &= before & after
+    mouths = np.zeros_like(within)
+    for (before, after), (one, other) in zip(beside, _beside(within), strict=True):
+        mouths |= (one & ~after) | (other & ~before)
+    return within | (mouths & partly)
+
+
+def _beside(values: Mask) -> list[tuple[Mask, Mask]]:
+    """Return the neighbours before and after along each axis; beyond the ends there is nothing."""
+    padded = np.pad(values, 1)
+    pairs = []
+    for axis in range(3):
+        before, after = [slice(1, -1)] * 3, [slice(1, -1)] * 3
+        before[axis], after[axis] = slice(0, -2), slice(2, None)
+        pairs.append((padded[tuple(before)], padded[tuple(after)]))
+    return pairs

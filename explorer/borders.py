@@ -20,6 +20,8 @@ def fitted(
 ) -> Floats:
     """Move vertices along their normals to the border of the voxels, where one is within a block.
 
+    Where voxels are thinner than a block, or what is between them is, it is the nearest border.
+
     Parameters
     ----------
     points
@@ -51,8 +53,23 @@ def fitted(
     seen = _between(voxels, [middle[axis] + steps[:, None] * ahead[axis] for axis in range(3)])
     crosses = (seen[0] > _INSIDE) & (seen[-1] < 1 - _INSIDE)
     depth = (2 * seen.sum(axis=0) - seen[0] - seen[-1]) / (len(steps) - 1) - 1
-    moved: Floats = points + (np.where(crosses, depth * reach, 0) * outward).T
+    thin = np.flatnonzero(~crosses)
+    depth[thin] = _nearest_end(seen[:, thin])
+    moved: Floats = points + (depth * reach * outward).T
     return moved
+
+
+def _nearest_end(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return where values along columns, from -1 to 1, end next to the middle; 0 where they do not."""
+    within = seen > 0.5
+    ends = within[:-1] & ~within[1:]
+    count, columns = len(ends), np.arange(ends.shape[1])
+    away = np.abs(np.arange(count) - (count - 1) / 2)
+    last = np.where(ends, away[:, None], count).argmin(axis=0)
+    found = ends[last, columns]
+    before, after = seen[last, columns], seen[last + 1, columns]
+    past = (before - 0.5) / np.where(found, before - after, 1)
+    return np.where(found, (last + past) * 2 / count - 1, 0)
 
 
 def _between(voxels: NDArray[np.uint8], places: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -62,7 +79,8 @@ def _between(voxels: NDArray[np.uint8], places: Sequence[NDArray[np.float32]]) -
     for count, place in zip(voxels.shape, places, strict=True):
         within = np.clip(place, 0, np.nextafter(np.float32(count - 1), np.float32(0)))
         low = within.astype(np.int32)
-        parts.append(within - low)
+        within -= low.astype(np.float32)
+        parts.append(within)
         first *= count
         first += low
     x, y, z = parts

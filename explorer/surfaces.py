@@ -5,8 +5,8 @@ blocks, the finest axis first, so that thick slices keep all they have. *Surface
 vertex in each cell that the border passes and move it towards its neighbours, but never out of its
 cell: steps between slices melt, while a vessel of one voxel stays whole. Blocks of two structures
 that touch may differ in size, so vertices are then put back on the border of the voxels, where both
-have the same. What smoothing takes off is given back along the normals, so that a surface encloses
-the volume of its voxels.
+have the same. Where the surface touches itself it is parted, so that each edge has two triangles. What
+smoothing takes off is given back along the normals, so that a surface encloses the volume of its voxels.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from explorer.blocks import block_size, blocks, whole_blocks
 from explorer.borders import fitted
 from explorer.errors import QueryError
 from explorer.grid import Grid
+from explorer.manifold import Edges, parted
 
 TRIANGLES = 4_000
 """Default budget of a surface."""
@@ -28,7 +29,7 @@ TRIANGLES = 4_000
 MAX_TRIANGLES = 2_000_000
 """Largest budget that may be asked for."""
 
-VERSION = 3
+VERSION = 4
 """Grows when the same voxels give another surface, so that kept ones are made anew."""
 
 _READ_VOXELS = 2**25
@@ -37,6 +38,9 @@ _ROUNDS = 14
 _ROUNDS_BEFORE_FIT = 3
 _FREEDOM = 0.4
 _SMALL = 400
+_TRIES = 3
+_GROWTHS = 5
+_NEAR = 1e-3
 _TAUBIN = (0.5, -0.53) * 4
 _CODES = 65535
 _NO_VERTEX = np.uint8(1)  # taken off a count of 1 to 7 corners, so that 0 wraps to 255
@@ -128,19 +132,21 @@ def surface(
         if np.linalg.det(affine) < 0:
             found = found[:, ::-1]
         if factors.max() > 1:
-            outward = _outward(_across(points.T, quads), quads, len(points))
+            outward = _outward(_across(points, quads), quads, len(points))
             outward *= np.sign(np.linalg.det(affine))
             points = fitted(points, outward, inside, affine, first_mm, factors)
-        points, found = _simplify(points, found, triangles)
+        points, found, edges = _closed(points, found, triangles)
         if len(found) <= triangles or faces_wanted < 1:
             break
         faces_wanted /= 2  # no fewer triangles without tearing it: begin with a coarser one
         factors = block_size(inside, spacing, faces_wanted)
         chosen, _ = blocks(inside, factors)
     if len(found) >= _SMALL:  # of a few voxels smoothing would leave nothing
-        points = _smoothed(points, found)
+        points = _smoothed(points, *edges)
     limit = float((spacing * factors).max()) / 2
-    return _packed(_grown(points, found, volume_mm3, limit), found)
+    for _ in range(_GROWTHS if len(found) < _SMALL else 1):  # next to nothing is left of a lone voxel
+        points = _grown(points, found, volume_mm3, limit)
+    return _packed(points, found)
 
 
 def _nets(inside: NDArray[np.bool_], rounds: int) -> tuple[Floats, NDArray[np.int32]]:
@@ -200,18 +206,35 @@ def _relax(places: NDArray[np.float32], beside: NDArray[np.intp], rounds: int) -
 def _triangles(points: Floats, quads: NDArray[np.int32]) -> NDArray[np.int32]:
     """Cut each face along its shorter diagonal."""
     a, b, c, d = quads.T
-    one, other = points[a] - points[c], points[b] - points[d]
-    by_ac = np.einsum("ij,ij->i", one, one) <= np.einsum("ij,ij->i", other, other)
+    columns = np.ascontiguousarray(points.T)
+    one = columns.take(a, axis=1) - columns.take(c, axis=1)
+    other = columns.take(b, axis=1) - columns.take(d, axis=1)
+    by_ac = (one * one).sum(axis=0) <= (other * other).sum(axis=0)
     first = np.stack([a, b, np.where(by_ac, c, d)], axis=1)
     second = np.stack([np.where(by_ac, a, b), c, d], axis=1)
     return np.concatenate([first, second])
+
+
+def _closed(
+    points: Floats, triangles: NDArray[np.int32], budget: int
+) -> tuple[Floats, NDArray[np.int32], tuple[Edges, int]]:
+    """Simplify a surface to a budget, and part it where it touches itself; also returns its edges."""
+    target = budget
+    for _ in range(_TRIES):
+        points, triangles = _simplify(points, triangles, target)
+        torn = len(triangles) > target
+        points, triangles, edges = parted(points, triangles)
+        if torn or len(triangles) <= budget:
+            break
+        target = 2 * budget - len(triangles) - 2  # parting adds a few triangles
+    return points, triangles, edges
 
 
 def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tuple[Floats, NDArray[np.int32]]:
     """Collapse the edges that matter least, by quadric errors, until the budget holds."""
     if len(triangles) <= budget:
         return points, triangles
-    middle = points.mean(axis=0)
+    middle = points.T.copy().mean(axis=1)
     fewer, kept = fast_simplification.simplify(
         np.ascontiguousarray(points - middle, np.float32),
         np.ascontiguousarray(triangles, np.int32),
@@ -220,28 +243,22 @@ def _simplify(points: Floats, triangles: NDArray[np.int32], budget: int) -> tupl
     return fewer.astype(np.float64) + middle, kept.astype(np.int32)
 
 
-def _smoothed(points: Floats, triangles: NDArray[np.int32]) -> Floats:
+def _smoothed(points: Floats, edges: Edges, bits: int) -> Floats:
     """Take off ripples of few edges' length and leave the rest (Taubin 1995, lambda-mu smoothing)."""
-    rows, others = triangles.ravel(), triangles[:, [1, 2, 0]].ravel()
-    # Numbers of 16 bits are sorted by their digits, which takes a fraction of the time.
-    sorted_by = rows.astype(np.uint16) if len(points) <= _CODES else rows
-    others = others.take(np.argsort(sorted_by, kind="stable")).astype(np.intp)
-    counts = np.bincount(rows, minlength=len(points))
-    used = np.flatnonzero(counts)
-    starts = (np.cumsum(counts) - counts)[used]
+    others = (edges & edges.dtype.type((1 << bits) - 1)).astype(np.intp)
+    counts = np.bincount((edges >> edges.dtype.type(bits)).astype(np.intp))
+    starts = np.cumsum(counts) - counts
     # Two coordinates as one complex number, so that they are taken and added at once.
     across: NDArray[Any] = points[:, 0] + 1j * points[:, 1]
     upward: NDArray[Any] = np.ascontiguousarray(points[:, 2])
-    weights = 1 / counts[used]
-    whole = used.size == len(points)
+    weights = 1 / counts
     for share in _TAUBIN:
         for column in (across, upward):
             middle = np.add.reduceat(column.take(others), starts)
             middle *= weights
-            middle -= column if whole else column[used]
+            middle -= column
             middle *= share
-            np.add(column if whole else column[used], middle, out=middle)
-            column[slice(None) if whole else used] = middle
+            np.add(column, middle, out=column)
     return np.stack([across.real, across.imag, upward], axis=1)
 
 
@@ -252,7 +269,7 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
     rows = [np.ascontiguousarray(triangles[:, n]) for n in range(3)]
     normals, enclosed = _spanned(columns, rows)
     area = float(np.sqrt((normals * normals).sum(axis=0)).sum()) / 2
-    if not area:
+    if not area or abs(volume_mm3 - enclosed) < _NEAR * volume_mm3:
         return points
     outward = _outward(normals, triangles, len(points))
     distance = (volume_mm3 - enclosed) / area
@@ -264,11 +281,21 @@ def _grown(points: Floats, triangles: NDArray[np.int32], volume_mm3: float, limi
     return grown
 
 
-def _across(columns: Floats, quads: NDArray[np.int32]) -> Floats:
+def _across(points: Floats, quads: NDArray[np.int32]) -> Floats:
     """Return normals as long as twice their face's area, shape (3, m)."""
+    columns = np.ascontiguousarray(points.T)
     a, b, c, d = (columns.take(row, axis=1) for row in quads.T)
-    (ux, uy, uz), (vx, vy, vz) = c - a, d - b
-    return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+    return _crossed(c - a, d - b)
+
+
+def _crossed(u: Floats, v: Floats) -> Floats:
+    """Return cross products of columns, without more room than they need."""
+    found = np.empty_like(u)
+    for axis in range(3):
+        one, other = (axis + 1) % 3, (axis + 2) % 3
+        np.multiply(u[one], v[other], out=found[axis])
+        found[axis] -= u[other] * v[one]
+    return found
 
 
 def _outward(normals: Floats, faces: NDArray[np.int32], count: int) -> Floats:
@@ -281,15 +308,18 @@ def _outward(normals: Floats, faces: NDArray[np.int32], count: int) -> Floats:
 
 def _spanned(columns: Floats, rows: Sequence[NDArray[np.integer]]) -> tuple[Floats, float]:
     """Return normals as long as twice their triangle's area, shape (3, m), and the enclosed volume."""
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (columns.take(row, axis=1) for row in rows)
-    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-    normals = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
-    return normals, float(ax @ normals[0] + ay @ normals[1] + az @ normals[2]) / 6
+    a, b, c = (columns.take(row, axis=1) for row in rows)
+    b -= a
+    c -= a
+    normals = _crossed(b, c)
+    # Row by row: longer products are spread over threads, which takes longer than they do.
+    return normals, float(sum(one @ other for one, other in zip(a, normals, strict=True))) / 6
 
 
 def _packed(points: Floats, triangles: NDArray[np.int32]) -> Surface:
-    low = points.min(axis=0)
-    step = np.maximum(np.ptp(points, axis=0), 1e-6) / _CODES
+    columns = np.ascontiguousarray(points.T)
+    low, high = columns.min(axis=1), columns.max(axis=1)
+    step = np.maximum(high - low, 1e-6) / _CODES
     codes = np.rint((points - low) / step).clip(0, _CODES).astype(np.uint16)
     (x, y, z), (dx, dy, dz) = low.tolist(), step.tolist()
     return Surface(codes, (x, y, z), (dx, dy, dz), triangles.astype(np.uint32))

@@ -8,7 +8,7 @@ import trimesh
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
-from explorer import blocks, open_dataset
+from explorer import blocks, manifold, open_dataset
 from explorer.errors import QueryError
 from explorer.grid import Grid
 from explorer.phantom import write_case
@@ -42,6 +42,13 @@ def solid(found: Surface) -> trimesh.Trimesh:
 
 def make(mask: np.ndarray, matrix: np.ndarray, **options: int) -> Surface:
     return surface(mask, Grid(mask.shape, matrix), **options)
+
+
+def edges_are_shared_by_two(found: Surface) -> bool:
+    _, same = np.unique(found.codes, axis=0, return_inverse=True)  # as programs that read STL join them
+    rows = same.ravel()[found.triangles]
+    edges = np.sort(np.concatenate([rows[:, [0, 1]], rows[:, [1, 2]], rows[:, [2, 0]]]), axis=1)
+    return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
 
 
 GRIDS = {
@@ -201,6 +208,81 @@ def test_thin_processes_of_a_large_body_are_kept(spacing: tuple):
     assert off.max() < 2.5
 
 
+def test_a_plate_thinner_than_a_block_is_as_thick_as_its_voxels():
+    mask = np.zeros((86, 86, 66), bool)
+    mask[10:76, 40:43, 8:58] = mask[30:60, 20:60, 20:45] = True
+    grid = Grid(mask.shape, affine((1, 1.2, 3)))
+    assert from_border(mask, grid, surface(mask, grid)).max() < 1.2
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.2, 3.0), (1.0, 1.0, 5.0)])
+def test_a_cleft_narrower_than_a_block_stays_open(spacing: tuple):
+    mask = np.pad(ball((70, 70, 50)), 8)
+    mask[40:42, 8:50] = False
+    grid = Grid(mask.shape, affine(spacing))
+    found = surface(mask, grid)
+    assert from_border(mask, grid, found).max() < 1.5
+    assert solid(found).body_count == 1  # not a hollow that is closed all around
+
+
+@pytest.mark.parametrize("budget", [300, 1_000, 4_000])
+def test_edges_are_shared_by_two_triangles_where_voxels_touch_at_edges(budget: int):
+    mask = np.random.default_rng(1).random((14, 15, 16)) < 0.3
+    found = make(mask, affine(flip=True), triangles=budget)
+    assert len(found.triangles) <= budget
+    assert solid(found).is_winding_consistent
+    assert edges_are_shared_by_two(found)
+
+
+def test_two_bodies_that_touch_at_an_edge_are_joined_there():
+    points = np.array([(0, 0, 0), (0, 0, 4), (3, 1, 0), (3, -1, 0), (-3, 1, 0), (-3, -1, 0)], float)
+    one = [(0, 3, 1), (0, 1, 2), (1, 3, 2), (0, 2, 3)]
+    other = [(0, 4, 1), (0, 1, 5), (1, 4, 5), (0, 5, 4)]
+    joined = np.array(one + other, np.int32)
+    volume = trimesh.Trimesh(points, joined, process=False).volume
+    assert volume == pytest.approx(8)
+    apart, triangles, _ = manifold.parted(points, joined)
+    found = trimesh.Trimesh(apart, triangles, process=False)
+    assert found.is_watertight
+    assert found.is_winding_consistent
+    assert found.body_count == 1
+    assert found.volume == pytest.approx(volume, rel=0.1)
+
+
+def test_voxels_that_touch_at_edges_stay_one_body():
+    mask = np.zeros((12, 12, 4), bool)
+    mask[np.arange(1, 11), np.arange(1, 11), 1:3] = True
+    found = make(mask, affine((1, 1, 1)))
+    assert edges_are_shared_by_two(found)
+    assert solid(found).body_count == 1
+    assert found.volume_ml == pytest.approx(mask.sum() / 1000, rel=0.02)
+
+
+def test_what_touches_itself_at_too_many_edges_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(manifold, "_MOST_TOUCHED", 5)
+    mask = np.random.default_rng(1).random((14, 15, 16)) < 0.3
+    assert not edges_are_shared_by_two(make(mask, affine()))
+
+
+@pytest.mark.parametrize("spacing", [(3, 3, 3), (1, 1, 5), (0.5, 0.5, 7.5)])
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_a_few_voxels_have_their_volume(count: int, spacing: tuple):
+    mask = np.zeros((9, 9, 9), bool)
+    places = [(2, 3, 1), (2, 4, 1), (3, 2, 1), (3, 3, 1), (3, 4, 1), (4, 3, 1)]
+    mask[tuple(np.array(places[:count]).T)] = True
+    expected = mask.sum() * np.prod(spacing) / 1000
+    assert make(mask, affine(spacing)).volume_ml == pytest.approx(expected, rel=0.03)
+
+
+def test_a_surface_of_more_vertices_than_16_bits_tell_is_smoothed():
+    mask = ball((152, 152, 152))
+    found = make(mask, affine((1, 1, 1)), triangles=500_000)
+    assert len(found.codes) > 2**16
+    assert edges_are_shared_by_two(found)
+    away = np.linalg.norm(found.vertices_mm - (-40 + 75.5, 30 + 75.5, 12 + 75.5), axis=1)
+    assert np.ptp(away) < 0.6
+
+
 def test_a_single_voxel_and_a_full_image_have_surfaces():
     mask = np.zeros((5, 6, 7), bool)
     mask[2, 3, 4] = True
@@ -225,6 +307,7 @@ def test_volumes_of_a_body_are_those_of_its_voxels(tmp_path: Path):
         found = made[name]
         assert found.volume_ml == pytest.approx(truth.volume_ml, rel=0.03), name
         assert len(found.triangles) <= 4_000
+        assert edges_are_shared_by_two(found), name
         checked += 1
     assert checked > 15
 
