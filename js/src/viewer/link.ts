@@ -13,6 +13,8 @@ const RAW_NEAR_BYTES_PER_MS = 4_000;
 /** A smaller answer tells the round trip, a larger one how fast bytes come; from a near kernel they take less time than Jupyter and a busy page. */
 const LEAST_BYTES = 2_000;
 const LEAST_NEAR_BYTES = 64_000;
+const LEAST_TRIPS = 3;
+const BUNCH_MS = 4;
 const KEPT = 7;
 /** Of the time for an answer, at least this is taken for the travel of its bytes. */
 const LEAST_SHARE = 0.3;
@@ -39,22 +41,32 @@ export function link(near: boolean): Link {
   const trips: number[] = [];
   const rates: number[] = [];
   let last = 0;
+  /** Answers that came together. */
+  let bunch: { bytes: number; from: number; ms: number } | null = null;
   const keep = (values: number[], value: number): void => {
     values.push(value);
     if (values.length > KEPT) values.shift();
   };
-  const roundTrip = (): number => (trips.length ? Math.min(...trips) : near ? 1 : 50);
+  // The first answers of a near kernel come late since the page is still busy, not for the link.
+  const roundTrip = (): number => (trips.length >= (near ? LEAST_TRIPS : 1) ? Math.min(...trips) : near ? 1 : 50);
   const rate = (): number => (rates.length ? typical(rates) : near ? NEAR_BYTES_PER_MS : FAR_BYTES_PER_MS);
   const packs = (): boolean => rate() < (near ? RAW_NEAR_BYTES_PER_MS : RAW_BYTES_PER_MS);
   return {
     came(askedAt, now, bytes, kernelMs) {
       if (bytes < (near ? LEAST_NEAR_BYTES : LEAST_BYTES)) {
         keep(trips, Math.max(0, now - askedAt - kernelMs));
+      } else if (now - last < BUNCH_MS && bunch) {
+        // A busy page takes in at once what has come one after another.
+        rates.pop();
+        bunch.bytes += bytes;
+        keep(rates, bunch.bytes / Math.max(1, bunch.ms, now - bunch.from));
       } else {
         // An answer that had to wait for the one before it travelled only since that one came.
         const from = Math.max(askedAt + roundTrip() + kernelMs, last);
         // A round trip that was measured too long must not make the link look fast.
-        keep(rates, bytes / Math.max(1, now - from, LEAST_SHARE * (now - Math.max(askedAt, last))));
+        const ms = Math.max(1, now - from, LEAST_SHARE * (now - Math.max(askedAt, last)));
+        bunch = { bytes, from, ms };
+        keep(rates, bytes / ms);
       }
       last = now;
     },
