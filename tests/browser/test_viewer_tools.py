@@ -214,10 +214,21 @@ def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stu
         assert widget.get("window") == window
         widget.page.focus(".xp-planes")
         assert [float(end.input_value()) for end in (black, white)] == pytest.approx(window, abs=0.5)
-    for typed in ("<b>x", "1,000", "", "Infinity"):
+    for typed, words in (
+        ("<b>x", 'takes numbers, not "<b>x"'),
+        ("", 'takes numbers, not ""'),
+        ("Infinity", "takes numbers, not"),
+        ("0x10", "takes numbers, not"),
+        ("1,500", '"1,500" may mean 1.5 or 1500: type one of these'),
+        ("-15,125", "may mean -15.125 or -15125"),
+        ("1,234,567", 'without separators of thousands, such as 1500 or 1.5, not "1,234,567"'),
+        ("1.234,5", "without separators of thousands"),
+        ("1 500", "without separators of thousands"),
+        ("1,500e3", '"1,500e3" may mean 1500 or 1500000'),
+    ):
         white.fill(typed)
         white.press("Enter")
-        assert f'takes numbers, not "{typed}"' in widget.page.inner_text(".xp-toast")
+        assert words in widget.page.inner_text(".xp-toast"), typed
         assert (widget.get("window"), white.input_value()) == ([190.25, 390.0], "390")
     widget.set("scene", {})  # such as a case that cannot be read
     quiet(widget)
@@ -259,6 +270,12 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 def copy_to(widget: Stub, allowed: bool = True) -> None:
     """Give the page a clipboard that it may use, or not."""
     widget.page.evaluate(
+        (black, "-0,125", [-0.125, 390.0]),  # with a comma, where that can only stand before decimals
+        (black, "1,5", [1.5, 390.0]),
+        (black, ",25", [0.25, 390.0]),
+        (black, "1,2345", [1.2345, 390.0]),
+        (black, "1,25e2", [125.0, 390.0]),
+        (black, "−3", [-3.0, 390.0]),
         """(allowed) => { window.ClipboardItem = class { constructor(parts) { this.parts = parts; } };
           Object.defineProperty(navigator, 'clipboard', {configurable: true, value: {write: async ([item]) => {
             if (!allowed) throw new Error('refused');
