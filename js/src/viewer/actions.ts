@@ -74,6 +74,8 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   readonly sent: Vec3 | null;
   /** Whether the crosshair was moved since. */
   readonly hasMoved: boolean;
+  /** Tell the kernel now where the crosshair is, where that was still to be told; returns it. */
+  tellPoint(): Vec3 | null;
   /** The case is left: what belongs to it is over. */
   leave(): void;
   dispose(): void;
@@ -194,9 +196,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
     step(by) {
+      step(by);
       clearTimeout(telling);
       telling = 0;
-      step(by);
     },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
@@ -329,6 +331,13 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     },
     get hasMoved() {
       return moved;
+    },
+    tellPoint() {
+      if (telling) {
+        clearTimeout(telling);
+        tellPoint();
+      }
+      return view.scene && toWorld(view.scene, view.voxel);
     },
     leave() {
       clearTimeout(telling);

@@ -171,10 +171,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const scene = "key" in next ? (next as Scene) : null;
     if (cases.opened(scene)) open(scene);
   };
-  /** Put the crosshair where the model has it; that of a case which is yet to be opened is in the middle. */
+  /** Put the crosshair where the model has it, and in a case which is yet to be opened where it was left. */
   const place = (): void => {
     if (!view.scene) return;
-    const point = cases.isAhead() ? null : model.get("point");
+    const point = cases.isAhead() ? cases.place(view.scene.case) : model.get("point");
     view.voxel = clampVoxel(view.scene, point ? toVoxel(view.scene, point) : middle(view.scene));
     redraw();
     say();
@@ -240,6 +240,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const cases = visits({
     model, kernel, slices: cuts, failed: fail,
     current: () => view.scene?.case ?? "",
+    leave: () => act.tellPoint(),
     window: (scene) => act.shade.of(scene),
     enter(page) {
       open(page.scene);
