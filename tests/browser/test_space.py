@@ -237,6 +237,13 @@ def test_a_card_in_3d_has_names_as_text(opened: Opened, tmp_path: Path):
 def test_a_click_on_a_surface_chooses_its_structure_in_the_list(opened: Opened):
     bridge = opened("liver", "kidney_left")
     settle(bridge, 2)
+    # By its surface, whatever is at the voxel, such as another one that overlaps it.
+    labels = bridge.view.labels
+    (liver,) = (i for i, row in enumerate(labels["structures"]) if row["name"] == "liver")
+    (kidney,) = (i for i, row in enumerate(labels["structures"]) if row["name"] == "kidney_left")
+    sets = [[liver] if kidney in rows else rows for rows in labels["sets"]]
+    bridge.stub.set("labels", {**labels, "sets": [*sets, [kidney]]})
+    settle(bridge, 2)
     _, x, y = seen(bridge, "kidney_left")
     bridge.page.mouse.click(x, y)
     bridge.page.wait_for_function(

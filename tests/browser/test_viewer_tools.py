@@ -175,10 +175,20 @@ def test_the_structure_that_was_gone_to_is_marked_and_the_one_that_keys_follow(s
     assert marked() == ["left_thing"]
     page.fill(".xp-search", "left")  # the list is made anew
     assert marked() == ["left_thing"]
+    # One of another case, whose row is made after it was gone to.
+    page.fill(".xp-search", "")
+    page.click("[data-group=Other] .xp-fold")
     scene, labels = widget.get("scene"), widget.get("labels")
     widget.set("scene", {**scene, "key": "c2#1", "case": "c2"})
-    widget.set("labels", {**labels, "key": "c2#1"})
+    widget.set("labels", {**labels, "key": "c2#1", "structures": [*THINGS, row("new_thing", "#00ff00")]})
+    page.click("[data-group=Other] .xp-fold")
     assert marked() == []
+    page.click("[data-group=Other] .xp-fold")
+    widget.set("labels", {**widget.get("labels"), "structures": [*THINGS, row("newest_thing", "#00ff00")]})
+    page.focus(".xp-planes")
+    page.keyboard.press(",")
+    page.click("[data-group=Other] .xp-fold")
+    assert marked() == ["newest_thing"]
 
 
 def test_a_preset_asks_the_kernel_and_r_goes_back(stub: Callable[..., Stub]):
