@@ -5,27 +5,24 @@ list that is changed in place changes in silence.
 """
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import traitlets
 
-from explorer.clauses import Clause, from_json, number, text, to_json
+from explorer.clauses import Clause, from_json, text, to_json
 from explorer.cohort import Cohort
 from explorer.errors import QueryError, UnknownName
+from explorer.untrusted import read_colors, read_numbers, read_opacities, read_structures
 
 LAYOUTS = ("grid", "axial", "coronal", "sagittal", "mosaic", "sheet", "3d")
 """Arrangements of the viewer."""
 
-COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-"""How a colour is written."""
-
-_MAX_STRUCTURES = 1_000
 _MAX_NAME = 200
 _MAX_FILTERS = 200
+_MAX_PLACES = 32
 
 
 class _Window(traitlets.Tuple):
@@ -56,7 +53,8 @@ class Selection(traitlets.HasTraits):
     structures
         The structures that are shown; None stands for all that the case has.
     point
-        Where the crosshair is: x, y, z in RAS+ mm, or None for the middle of the image.
+        Where the crosshair is: x, y, z in RAS+ mm, or None for the middle of the image. A case that is
+        opened again begins where it was left.
     mask_set
         Whose masks are shown.
     compare
@@ -104,7 +102,9 @@ class Selection(traitlets.HasTraits):
         self._everything = cohort
         self._cohorts: dict[tuple[object, ...], Cohort] = {}
         self._window_of = ""
+        self._places: dict[str, tuple[float, float, float]] = {}
         self.observe(self._leave_window, names=["case"])
+        self.observe(self._keep_place, names=["case", "point"])
         self.observe(self._bump, names=["filters", "query"])
 
     @traitlets.validate("colors", "opacities")
@@ -129,6 +129,18 @@ class Selection(traitlets.HasTraits):
         if change["old"] and self._window_of != self.case:
             self.window = None
         self._window_of = self.case
+
+    def _keep_place(self, _change: object) -> None:
+        self._places.pop(self.case, None)
+        if self.point is not None:
+            self._places[self.case] = self.point
+        while len(self._places) > _MAX_PLACES:
+            del self._places[next(iter(self._places))]
+
+    @property
+    def places(self) -> dict[str, tuple[float, float, float]]:
+        """Where the crosshair was left in the cases that were seen last, the latest at the end."""
+        return dict(self._places)
 
     @property
     def everything(self) -> Cohort:
@@ -186,7 +198,7 @@ class Selection(traitlets.HasTraits):
     def open(
         self, case: str, structure: str | None = None, *, window: tuple[float, float] | None = None
     ) -> None:
-        """Open a case, at the middle of a structure where one is given.
+        """Open a case, at the middle of a structure where one is given, or else where it was left.
 
         Parameters
         ----------
@@ -204,15 +216,14 @@ class Selection(traitlets.HasTraits):
             There is no such case, or no measured structure of that name in it.
         """
         self._check_case(case)
-        point = None
+        point = self.point if case == self.case else self._places.get(case)
         structures = self.structures
         if structure is not None:
-            point = self._centre(case, structure)
+            point = self._centre(case, structure) or point
             if structures is not None and structure not in structures:
                 structures = (*structures, structure)
         with self.hold_trait_notifications():
-            if point is not None or case != self.case:
-                self.point = point
+            self.point = point
             self.structures = structures
             if window is not None:
                 self.window = window
@@ -331,62 +342,6 @@ class Selection(traitlets.HasTraits):
     def _bump(self, _change: object = None) -> None:
         self._cohorts.clear()
         self.version += 1
-
-
-def read_structures(value: object) -> tuple[str, ...] | None:
-    """Return names of structures that may have come from a URL or a browser, or raise `QueryError`."""
-    if value is None:
-        return None
-    if not isinstance(value, list) or len(value) > _MAX_STRUCTURES:
-        raise QueryError(f"structures must be a list of at most {_MAX_STRUCTURES} names.")
-    return tuple(text(name, "structure") for name in value)
-
-
-def read_colors(value: object) -> tuple[tuple[str, str], ...]:
-    """Return colours by structure, of untrusted pairs, or raise `QueryError`."""
-    found = {}
-    for name, color in _read_pairs(value, "colors"):
-        if not isinstance(color, str) or not COLOR.fullmatch(color):
-            raise QueryError(f"The colour of {name!r} must be like '#1f77b4'; got {color!r:.100}.")
-        found[name] = color.lower()
-    return tuple(found.items())
-
-
-def read_opacities(value: object) -> tuple[tuple[str, float], ...]:
-    """Return opacities by structure, of untrusted pairs, or raise `QueryError`."""
-    found = {}
-    for name, opacity in _read_pairs(value, "opacities"):
-        share = number(opacity, f"The opacity of {name!r}")
-        if share is None or not 0 <= share <= 1:
-            raise QueryError(f"The opacity of {name!r} must be 0 to 1; got {opacity!r:.100}.")
-        found[name] = share
-    return tuple(found.items())
-
-
-def _read_pairs(value: object, what: str) -> list[tuple[str, Any]]:
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > _MAX_STRUCTURES:
-        raise QueryError(f"{what} must be at most {_MAX_STRUCTURES} pairs; got {value!r:.100}.")
-    found = []
-    for pair in value:
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-            raise QueryError(f"{what} must be pairs of a structure and a value; got {pair!r:.100}.")
-        name = text(pair[0], f"structure of {what}")
-        if not 0 < len(name) <= _MAX_NAME:
-            raise QueryError(f"{what}: a structure has a name of 1 to {_MAX_NAME} characters.")
-        found.append((name, pair[1]))
-    return found
-
-
-def read_numbers(value: object, count: int, what: str) -> tuple[float, ...] | None:
-    """Return so many finite numbers, or None for None, of an untrusted list, or raise `QueryError`."""
-    if value is None:
-        return None
-    if not isinstance(value, list) or len(value) != count:
-        raise QueryError(f"{what} must be {count} numbers; got {value!r:.100}.")
-    found = [number(item, what) for item in value]
-    if any(item is None for item in found):
-        raise QueryError(f"{what} must be {count} numbers; got {value!r:.100}.")
-    return tuple(item for item in found if item is not None)
 
 
 def _read_layout(value: object) -> str:

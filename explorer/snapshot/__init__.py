@@ -192,7 +192,7 @@ def draw(
         sheet_area = (x, *area[1:])
         if x > area[0]:
             sheet.line((x, area[1]), (x, area[3]), _LINE)
-        words.letters(sheet, sheet_area, picture.grid, cells[0].placement)
+        words.sheet_letters(sheet, [cell.area for cell in cells], picture.grid, cells[0].placement)
         words.corner_scale_bar(sheet, sheet_area, cells[0].area, cells[0].placement)
     if listed:
         key = _key(scene, volumes_of) if shown else []

@@ -166,6 +166,31 @@ def letters(sheet: Sheet, area: Area, grid: Grid, placement: Placement) -> None:
         ((middle_x + aside, top + edge), "la"),
         ((middle_x + aside, bottom - edge), "ld"),
     ]
+    _letters(sheet, grid, placement, places)
+
+
+def sheet_letters(sheet: Sheet, cells: Sequence[Area], grid: Grid, placement: Placement) -> None:
+    """Write the same at the edges of all cells, off their captions at the lower left of each."""
+    lefts, tops, rights, bottoms = (sorted(set(sides)) for sides in zip(*cells, strict=True))
+    edge, aside = _EDGE * sheet.scale, 7 * sheet.scale
+    middle_x, middle_y = (lefts[0] + rights[-1]) / 2, (tops[0] + bottoms[-1]) / 2
+    # Under the upper border of a row, where there are several.
+    y, level = (tops[len(tops) // 2] + 3 * sheet.scale, "a") if len(tops) > 1 else (middle_y, "m")
+    # At the right border of a column, but of the last, which has the scale bar; of a single one above that.
+    low = bottoms[-1] - edge
+    end = (rights[(len(rights) - 1) // 2] - aside, low) if len(rights) > 1 else (middle_x, low - 2 * aside)
+    places = [
+        ((lefts[0] + edge, y), f"l{level}"),
+        ((rights[-1] - edge, y), f"r{level}"),
+        ((middle_x + aside, tops[0] + edge), "la"),
+        (end, "rd"),
+    ]
+    _letters(sheet, grid, placement, places)
+
+
+def _letters(
+    sheet: Sheet, grid: Grid, placement: Placement, places: Sequence[tuple[tuple[float, float], str]]
+) -> None:
     for letter, (at, anchor) in zip(edge_letters(grid, placement), places, strict=True):
         sheet.write(at, letter, size=14, ink=LETTER, anchor=anchor, rim=True)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from explorer.clauses import text
 from explorer.errors import QueryError
-from explorer.selection import read_colors, read_numbers, read_opacities, read_structures
 from explorer.snapshot.geometry import Zoom
 from explorer.snapshot.measurements import TOOLS, Measurement
 from explorer.snapshot.png import read_png
 from explorer.snapshot.rendered import Rendered
 from explorer.snapshot.tiles import with_legend
+from explorer.untrusted import read_colors, read_numbers, read_opacities, read_structures
 from explorer.views.options import Options
 from explorer.views.overlay import PLANES
 from explorer.views.view import Message, bounded

@@ -9,11 +9,11 @@ import numpy as np
 from explorer.cache import DiskCache
 from explorer.clauses import text
 from explorer.errors import ExplorerError, QueryError
-from explorer.selection import COLOR
 from explorer.structures import structure
 from explorer.surface_cache import key, pack, unpack
 from explorer.surface_files import to_file
 from explorer.surfaces import TRIANGLES, Surface, strides, surface
+from explorer.untrusted import COLOR
 from explorer.views.overlay import Overlay
 from explorer.views.view import STATIC, Answer, Message
 

@@ -11,8 +11,9 @@ import traitlets
 from explorer.clauses import text
 from explorer.dataset import Dataset
 from explorer.errors import ExplorerError, QueryError, VolumeError
-from explorer.selection import LAYOUTS, Selection, read_numbers
+from explorer.selection import LAYOUTS, Selection
 from explorer.surface_cache import surface_cache
+from explorer.untrusted import read_numbers
 from explorer.views import questions, space
 from explorer.views.drawing import draw_shown
 from explorer.views.linking import link
@@ -60,6 +61,8 @@ class Viewer(View):
         The same of the mask set it is compared with, or ``{}``.
     options
         How pictures are drawn; see `explorer.views.options.Options`.
+    places
+        Where the crosshair was left in other cases: pairs of a case and x, y, z in RAS+ mm.
     shared
         Names the selection, for other views of it in the same page.
     around
@@ -78,6 +81,7 @@ class Viewer(View):
     busy = traitlets.Unicode("").tag(sync=True)
     cases = traitlets.Int(0).tag(sync=True)
     shared = traitlets.Unicode("").tag(sync=True)
+    places = traitlets.List(traitlets.List()).tag(sync=True)
     around = traitlets.List(traitlets.Unicode()).tag(sync=True)
     ahead = traitlets.Unicode("").tag(sync=True)
     layout_name = traitlets.Enum(LAYOUTS, default_value="grid").tag(sync=True)
@@ -276,6 +280,7 @@ class Viewer(View):
         self.error = self.ahead = ""
         self._failure = ""
         case = self.selection.case
+        self.places = [[left, list(point)] for left, point in self.selection.places.items() if left != case]
         self.around = self._planner.around(case, AROUND)
         if not case:
             self._clear()

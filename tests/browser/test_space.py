@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from browser import GL, chromium_with
+from playwright.sync_api import expect
+from viewer_page import hear
 from widgets import Bridge, Stub
 
 from explorer import Cohort, Selection, open_dataset
@@ -174,6 +176,79 @@ def test_the_structure_under_the_mouse_is_marked_in_the_list(opened: Opened):
     bridge.page.wait_for_function("document.querySelector('.xp-hovered')?.textContent.includes('liver')")
     bridge.page.mouse.move(2, 2)
     bridge.page.wait_for_function("!document.querySelector('.xp-hovered')")
+
+
+def test_a_card_names_the_structure_under_the_mouse_and_its_volume(opened: Opened):
+    bridge = opened("liver", "kidney_left")
+    settle(bridge, 2)
+    page = bridge.page
+    card = page.locator(".xp-card")
+    (liver,) = (r for r in bridge.view.labels["structures"] if r["name"] == "liver")
+    _, x, y = seen(bridge, "liver")
+    page.mouse.move(x, y)
+    expect(card).to_be_visible()
+    name, volume = card.inner_text().splitlines()
+    assert name == "liver"
+    assert float(volume.split(" ml")[0].replace(",", "")) == pytest.approx(liver["volume_ml"], rel=1e-3)
+    assert volume.endswith(" · cut off")
+    chip = "getComputedStyle(document.querySelector('.xp-card .xp-dot')).backgroundColor"
+    assert page.evaluate(chip) == f"rgb({', '.join(str(n) for n in bytes.fromhex(liver['color'][1:]))})"
+    corner = card.bounding_box()
+    page.mouse.move(x + 6, y + 4)
+    page.wait_for_function(
+        "(x) => document.querySelector('.xp-card').getBoundingClientRect().x > x", arg=corner["x"]
+    )
+    # What arrives meanwhile does not take it away; turning does, and what is hidden has none.
+    bridge.view.selection.point = (1.0, 2.0, 3.0)
+    bridge.settle()
+    expect(card).to_be_visible()
+    page.mouse.down()
+    expect(card).to_be_hidden()
+    page.mouse.up()
+    bridge.settle()
+    page.mouse.move(x, y)
+    expect(card).to_be_visible()
+    page.keyboard.press("s")
+    expect(card).to_be_hidden()
+    page.keyboard.press("s")
+    settle(bridge, 2)
+    page.mouse.move(x + 1, y)
+    expect(card).to_be_visible()
+    page.mouse.move(2, 2)
+    expect(card).to_be_hidden()
+
+
+def test_a_card_in_3d_has_names_as_text(opened: Opened, tmp_path: Path):
+    evil = "<img src=x onerror=alert(1)>"
+    bridge = opened("liver")
+    settle(bridge, 1)
+    labels = bridge.view.labels
+    rows = [{**row, "name": evil} if row["name"] == "liver" else row for row in labels["structures"]]
+    hear(bridge, "surface", lambda message: bridge.view._space["surface"]({**message, "structure": "liver"}))
+    bridge.stub.set("structures", [evil])
+    bridge.stub.set("labels", {**labels, "structures": rows})
+    settle(bridge, 1)
+    _, x, y = seen(bridge, "liver")
+    bridge.page.mouse.move(x, y)
+    expect(bridge.page.locator(".xp-card-name")).to_have_text(evil)
+    assert bridge.page.locator(".xp-card img").count() == 0
+
+
+def test_a_click_on_a_surface_chooses_its_structure_in_the_list(opened: Opened):
+    bridge = opened("liver", "kidney_left")
+    settle(bridge, 2)
+    # By its surface, whatever is at the voxel, such as another one that overlaps it.
+    labels = bridge.view.labels
+    (liver,) = (i for i, row in enumerate(labels["structures"]) if row["name"] == "liver")
+    (kidney,) = (i for i, row in enumerate(labels["structures"]) if row["name"] == "kidney_left")
+    sets = [[liver] if kidney in rows else rows for rows in labels["sets"]]
+    bridge.stub.set("labels", {**labels, "sets": [*sets, [kidney]]})
+    settle(bridge, 2)
+    _, x, y = seen(bridge, "kidney_left")
+    bridge.page.mouse.click(x, y)
+    bridge.page.wait_for_function(
+        "document.querySelector('[aria-current]')?.dataset.structure === 'kidney_left'"
+    )
 
 
 def test_keys_turn_zoom_and_reset_and_leave_the_point_alone(opened: Opened):

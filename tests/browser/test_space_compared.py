@@ -56,6 +56,9 @@ def test_it_is_drawn_in_its_colour_of_the_set_that_has_it(missed: Bridge):
     _, x, y = seen(missed, "kidney_left")
     missed.page.mouse.move(x, y)
     missed.page.wait_for_function("document.querySelector('.xp-hovered')?.textContent.includes('kidney')")
+    assert missed.page.inner_text(".xp-card").endswith("ml · only model")
+    title = missed.page.locator(".xp-3d-title")
+    assert title.inner_text() == "3D · reference · 2 surfaces"
     missed.page.mouse.move(2, 2)
 
     missed.view.selection.compare = "half"
@@ -64,6 +67,7 @@ def test_it_is_drawn_in_its_colour_of_the_set_that_has_it(missed: Bridge):
     assert seen(missed, "kidney_left")[0] < 0.8 * whole, "that of the set before is not kept"
     missed.view.selection.compare = ""
     settle(missed, 1)
+    assert title.inner_text() == "3D · 1 surface"
     assert seen(missed, "kidney_left")[0] < whole / 8  # the crosshair is blue, too
     assert [name for name, _ in asked(missed)] == ["kidney_left", "kidney_left", "liver"]
 

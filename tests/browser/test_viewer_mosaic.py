@@ -226,6 +226,27 @@ def test_either_is_maximised_and_comes_back_beside_the_other(stub: Callable[...,
 
 
 @pytest.mark.parametrize("layout", ["mosaic", "sheet"])
+def test_the_title_is_as_long_as_there_is_room_and_whole_in_its_tip(stub: Callable[..., Stub], layout: str):
+    widget = shown(stub, layout_name=layout, size=(1600, 700), spacing=(2.0, 2.0, 5.0))
+    title = widget.page.locator(".xp-mosaic .xp-tl")
+    whole = title.inner_text()
+    assert whole.endswith("of 40 slices, 10.0 mm apart")
+    seen = {}
+    for width in (*range(1600, 1060, -60), 1600):
+        widget.page.evaluate("(px) => (document.getElementById('root').style.width = `${px}px`)", width)
+        quiet(widget)
+        assert title.evaluate("(e) => e.scrollWidth <= e.clientWidth"), (width, title.inner_text())
+        wanted = widget.page.get_attribute(".xp-mosaic canvas", "aria-label")
+        is_whole = wanted.endswith(title.inner_text())
+        tip = title.get_attribute("title")
+        assert tip is None if is_whole else wanted.endswith(tip)
+        assert re.search(r"(all 40 slices|every \d+(nd|rd|th))", title.inner_text())
+        seen[width] = title.inner_text()
+    assert seen[1600] == whole
+    assert len(set(seen.values())) > (2 if layout == "mosaic" else 0)
+
+
+@pytest.mark.parametrize("layout", ["mosaic", "sheet"])
 def test_zoom_and_pan_of_the_sheet_are_of_all_its_slices(stub: Callable[..., Stub], layout: str):
     widget = shown(stub, layout_name=layout, size=(1300, 700))
     bar = widget.page.locator(".xp-mosaic .xp-scale")

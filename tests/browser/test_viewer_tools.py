@@ -129,6 +129,68 @@ def test_next_and_previous_slice_with_a_structure_skip_its_gaps(stub: Callable[.
     expect(toast).to_have_text("No previous axial slice has left thing.")
 
 
+def test_the_structure_that_was_gone_to_is_marked_and_the_one_that_keys_follow(stub: Callable[..., Stub]):
+    image, ids = np.full(SHAPE, 90, np.uint8), np.zeros(SHAPE, np.uint8)
+    ids[5:12, 5:12], ids[25:32, 5:12] = 1, 2
+    widget = open_volume(stub, image, ids, [[], [0], [1]], THINGS, layout_name="axial")
+    page = widget.page
+
+    def marked() -> list[str]:
+        quiet(widget)
+        return page.eval_on_selector_all(
+            "[aria-current]", "(rows) => rows.map((row) => row.dataset.structure)"
+        )
+
+    def followed(count: int) -> str:
+        """The structure that `>` asks for, once it is one that was not asked for before."""
+        page.keyboard.press(">")
+        return widget.wait_sent("where", count)[-1]["structure"]
+
+    click(widget, "axial", (20, 25, 9))
+    assert marked() == [], "nothing was gone to yet"
+    page.click("[data-structure=left_thing] .xp-name")
+    widget.reply(widget.wait_sent("where")[0], **WHERE)
+    plain, mark = (
+        page.locator(f"[data-structure={name}_thing]").evaluate(
+            "(e) => getComputedStyle(e, '::before').borderLeftWidth"
+        )
+        for name in ("right", "left")
+    )
+    assert (marked(), plain, mark) == (["left_thing"], "0px", "3px")
+    page.mouse.move(3, 3)
+    click(widget, "axial", (20, 25, 9))  # where no structure is
+    page.keyboard.press("ArrowUp")
+    assert marked() == ["left_thing"]
+    page.keyboard.press("Home")
+    page.keyboard.press(">")
+    quiet(widget)
+    assert "Axial 3 of 20" in said(widget), "its first slice"
+    assert len(widget.sent_of("where")) == 1
+    # A click on another one in the picture chooses that; so does a key.
+    click(widget, "axial", (28, 8, 2))
+    assert marked() == ["right_thing"]
+    assert followed(2) == "right_thing"
+    widget.reply(widget.sent_of("where")[-1], **WHERE)
+    page.keyboard.press(".")
+    assert marked() == ["left_thing"]
+    page.fill(".xp-search", "left")  # the list is made anew
+    assert marked() == ["left_thing"]
+    # One of another case, whose row is made after it was gone to.
+    page.fill(".xp-search", "")
+    page.click("[data-group=Other] .xp-fold")
+    scene, labels = widget.get("scene"), widget.get("labels")
+    widget.set("scene", {**scene, "key": "c2#1", "case": "c2"})
+    widget.set("labels", {**labels, "key": "c2#1", "structures": [*THINGS, row("new_thing", "#00ff00")]})
+    page.click("[data-group=Other] .xp-fold")
+    assert marked() == []
+    page.click("[data-group=Other] .xp-fold")
+    widget.set("labels", {**widget.get("labels"), "structures": [*THINGS, row("newest_thing", "#00ff00")]})
+    page.focus(".xp-planes")
+    page.keyboard.press(",")
+    page.click("[data-group=Other] .xp-fold")
+    assert marked() == ["newest_thing"]
+
+
 def test_a_preset_asks_the_kernel_and_r_goes_back(stub: Callable[..., Stub]):
     widget = shown(stub)
     presets = widget.page.locator("[aria-label='Window preset']")
@@ -207,6 +269,12 @@ def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stu
         (black, "400", [400.0, 599.75]),  # past the other end, which goes along
         (white, "65535", [400.0, 65535.0]),
         (white, "390", [-64745.0, 390.0]),
+        (black, "-0,125", [-0.125, 390.0]),  # with a comma, where that can only stand before decimals
+        (black, "1,5", [1.5, 390.0]),
+        (black, ",25", [0.25, 390.0]),
+        (black, "1,2345", [1.2345, 390.0]),
+        (black, "1,25e2", [125.0, 390.0]),
+        (black, "−3", [-3.0, 390.0]),
         (black, "190.25", [190.25, 390.0]),
     ):
         box.fill(typed)
@@ -214,10 +282,21 @@ def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stu
         assert widget.get("window") == window
         widget.page.focus(".xp-planes")
         assert [float(end.input_value()) for end in (black, white)] == pytest.approx(window, abs=0.5)
-    for typed in ("<b>x", "1,000", "", "Infinity"):
+    for typed, words in (
+        ("<b>x", 'takes numbers, not "<b>x"'),
+        ("", 'takes numbers, not ""'),
+        ("Infinity", "takes numbers, not"),
+        ("0x10", "takes numbers, not"),
+        ("1,500", '"1,500" may mean 1.5 or 1500: type one of these'),
+        ("-15,125", "may mean -15.125 or -15125"),
+        ("1,234,567", 'without separators of thousands, such as 1500 or 1.5, not "1,234,567"'),
+        ("1.234,5", "without separators of thousands"),
+        ("1 500", "without separators of thousands"),
+        ("1,500e3", '"1,500e3" may mean 1500 or 1500000'),
+    ):
         white.fill(typed)
         white.press("Enter")
-        assert f'takes numbers, not "{typed}"' in widget.page.inner_text(".xp-toast")
+        assert words in widget.page.inner_text(".xp-toast"), typed
         assert (widget.get("window"), white.input_value()) == ([190.25, 390.0], "390")
     widget.set("scene", {})  # such as a case that cannot be read
     quiet(widget)

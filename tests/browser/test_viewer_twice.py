@@ -202,3 +202,19 @@ def test_two_viewers_of_one_selection_share_the_point_but_not_the_display(opened
     told = [b.page.inner_text("#root .xp-said").split(" · ")[:4] for b in (bridge, other)]
     assert told[0] == told[1]
     assert letters(bridge, "root") == "LRAP"
+
+
+def test_there_is_room_between_two_viewers_under_each_other(twice: Bridge):
+    """In one box, and each as an output of its own, as JupyterLab and Voila have them in a cell."""
+
+    def room() -> float:
+        above, below = (twice.page.locator(f"#{name}").bounding_box() for name in ("root", "second"))
+        return below["y"] - above["y"] - above["height"]
+
+    assert room() >= 8
+    twice.page.evaluate(
+        """() => { for (const id of ['root', 'second']) { const output = document.createElement('div');
+            output.className = 'jp-OutputArea-child'; document.body.append(output);
+            output.append(document.getElementById(id)); } }"""
+    )
+    assert room() >= 8

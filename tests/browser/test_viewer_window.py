@@ -51,9 +51,8 @@ def test_a_window_on_a_structure_keeps_that_structures_name(stub: Callable[..., 
     go(widget, (28, 8, 9))
     assert names(widget) == ("On left thing", ["On right thing", "On left thing"])
     assert widget.get("window") == [10, 60]
-    go(widget, (18, 25, 9))  # in no structure
-    assert names(widget) == ("On left thing", ["On left thing"])
-    go(widget, (28, 8, 9))
+    go(widget, (18, 25, 9))  # in no structure: the last one stays chosen
+    assert names(widget) == ("On left thing", ["On right thing", "On left thing"])
     assert choose(widget, "On right thing", 20, 70)["structure"] == "right_thing"
     assert names(widget) == ("On right thing", ["On right thing"])
     assert widget.get("window") == [20, 70]

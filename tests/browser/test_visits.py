@@ -110,6 +110,39 @@ def test_a_typed_window_is_left_with_its_case_and_found_there_again(beside: Stub
     assert saved == [["window", typed]], "the rest is told as the cases are opened"
 
 
+def place(widget: Stub) -> str:
+    return widget.page.inner_text(".xp-plane-axial .xp-br")
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_case_that_is_come_back_to_shows_where_one_was_in_it(beside: Stub, told: bool):
+    for key in ("PageUp", "PageUp", "]"):
+        press(beside, key)  # faster than the crosshair is told
+    first = beside.sent_of("open")[-1]
+    assert place(beside).startswith("15 of 30"), "b was not seen before"
+    points = [point for name, point in beside.page.evaluate("window.saved") if name == "point"]
+    assert [round(point[2] / 2) for point in points] == [16], "the kernel knows it before it opens b"
+    if told:
+        beside.set("places", [["a", points[0]]])
+        beside.set("point", None)
+        confirm(beside, first, "b#2")
+    press(beside, "[")
+    assert place(beside).startswith("17 of 30")
+    if not told:
+        beside.reply(first, reading=False)
+        beside.set("places", [["b", [1, 1, 1]]])
+    beside.set("point", points[0])
+    confirm(beside, beside.sent_of("open")[-1], "a#1")
+    assert place(beside).startswith("17 of 30")
+    assert beside.get("point") == points[0]
+
+
+def test_names_of_cases_are_only_names_where_places_are_looked_up(beside: Stub):
+    beside.set("places", [["constructor", [1, 2, 3]]])
+    press(beside, "]")
+    assert place(beside).startswith("15 of 30")
+
+
 def test_what_the_kernel_opened_before_does_not_come_in_between(beside: Stub):
     press(beside, "]")
     press(beside, "[")
@@ -217,6 +250,11 @@ def test_the_crosshair_of_a_case_is_not_told_for_the_next_one(beside: Stub):
           .dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })); }"""
     )
     assert len(beside.sent_of("step")) == 1
+    told = beside.page.evaluate("window.saved")[saved:]
+    assert [name for name, _ in told] == ["point"], "before the step"
+    saved += len(told)
+    press(beside, "PageUp")
+    press(beside, "[")  # a second one, while only the kernel knows which case is open
     beside.set("scene", scene("z#4", "z"))
     beside.page.wait_for_timeout(300)
     assert "point" not in [name for name, _ in beside.page.evaluate("window.saved")[saved:]]

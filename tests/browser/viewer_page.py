@@ -25,6 +25,7 @@ TRAITS = [
     "busy",
     "cases",
     "shared",
+    "places",
     "around",
     "ahead",
     "layout_name",

@@ -102,6 +102,46 @@ def test_a_window_is_of_its_case(selection: Selection):
     assert told == [(case, None) for case in ("s2", "s1", "s2", "s1", "")], "before a view opens the case"
 
 
+def test_a_case_that_is_opened_again_is_where_it_was_left(selection: Selection):
+    selection.open("s1")
+    selection.point = (1, 2, 3)
+    selection.step(1)
+    assert (selection.case, selection.point) == ("s2", None)
+    selection.open("s3")
+    selection.point = (4, 5, 6)
+    selection.open("s1")
+    assert selection.point == (1, 2, 3)
+    assert selection.places == {"s3": (4, 5, 6), "s1": (1, 2, 3)}
+    selection.open("s1")
+    assert selection.point == (1, 2, 3)
+    selection.open("s1", "liver")
+    selection.open("s3")
+    assert selection.point == (4, 5, 6)
+    selection.point = None
+    selection.open("s1")
+    assert selection.point == (10, 20, 30)
+    selection.step(1)
+    selection.step(1)
+    assert (selection.case, selection.point) == ("s3", None), "the middle was chosen since"
+    selection.restore({"case": "s1", "point": None})
+    assert selection.point is None, "a state says where it is"
+    selection.open("s1", "liver")
+    selection.restore({"case": "s2", "point": [7, 8, 9]})
+    selection.step(-1)
+    assert selection.point == (10, 20, 30)
+
+
+def test_places_are_kept_of_the_last_cases_alone():
+    ids = [f"s{n}" for n in range(40)]
+    columns = ["case", "mask_set", "structure", "status", "volume_ml"]
+    frame = pd.DataFrame(index=pd.Index(ids, name="case"))
+    selection = Selection(Cohort(frame, pd.DataFrame(columns=columns)))
+    for n, case in enumerate(ids):
+        selection.open(case)
+        selection.point = (n, n, n)
+    assert list(selection.places) == ids[-32:]
+
+
 @pytest.mark.parametrize("before", [(1, 2), None])
 def test_a_window_that_comes_with_a_case_is_that_cases(
     selection: Selection, before: tuple[float, float] | None

@@ -370,6 +370,35 @@ def test_a_mosaic_says_which_side_is_which(viewer, copied, written: list[str]):
         assert [text for text in written if len(text) == 1] == [*sides, "A", "P"]
 
 
+@pytest.mark.parametrize("layout", ["sheet", "mosaic"])
+def test_no_letter_of_a_mosaic_lies_on_a_caption(
+    viewer, copied, layout: str, monkeypatch: pytest.MonkeyPatch
+):
+    """However many rows and columns there are."""
+    boxes: list[tuple[str, tuple[float, ...]]] = []
+    real = words.Sheet.write
+
+    def write(sheet: words.Sheet, at: tuple[float, float], text: str, **more: Any) -> None:
+        font = words._font(more.get("size", 12) * sheet.scale)
+        shown = words.fitting(words.printable(text), font, more.get("room", 1e9))
+        boxes.append((text, sheet.draw.textbbox(at, shown, font, more.get("anchor", "la"))))
+        real(sheet, at, text, **more)
+
+    monkeypatch.setattr(words.Sheet, "write", write)
+    view, arranged = viewer(), set()
+    for width in range(200, 1100, 90):
+        for plane in ("axial", "sagittal"):
+            boxes.clear()
+            copied(view, layout=layout, plane=plane, width=width, height=400)
+            letters = [box for text, box in boxes if text in set("RLAPSI")][-4:]
+            others = [(text, box) for text, box in boxes if len(text) > 1 or text.isdigit()]
+            arranged.add(len(others))
+            for left, top, right, bottom in letters:
+                for text, (a, b, c, d) in others:
+                    assert left >= c or right <= a or top >= d or bottom <= b, (width, plane, text)
+    assert len(arranged) > 2
+
+
 @pytest.mark.parametrize(("half", "number"), [(4.5, 6), (5.5, 7), (6.5, 8), (6.499, 7)])
 def test_half_a_voxel_goes_up_as_in_the_page(
     viewer, copied, half: float, number: int, monkeypatch: pytest.MonkeyPatch

@@ -233,6 +233,28 @@ def test_cases_around_the_open_one_are_those_of_the_cohort(write, in_loop, monke
     in_loop(test)
 
 
+def test_a_case_that_is_opened_again_is_shown_where_it_was_left(write, in_loop):
+    selection, make = three_cases(write)
+
+    async def test() -> None:
+        view = make()
+        selection.open("s0001")
+        await until(lambda: view.busy == "" and "s0002" in view._opener.shelf)
+        view.point = left = (np.asarray(view._picture.grid.affine)[:3, 3]).tolist()  # of voxel 0, 0, 0
+        fields, _ = ask(view, kind="step", by=1)
+        assert (fields["case"], view.point, view.places) == ("s0002", None, [["s0001", left]])
+        await until(lambda: view.busy == "")
+        sent: list[dict] = []
+        view.send = lambda content, buffers=None: sent.append(content)
+        selection.step(-1)
+        assert (view.scene["case"], view.point, selection.point) == ("s0001", left, tuple(left))
+        assert view.places == []
+        assert {told["index"] for told in sent[-1]["slices"]} == {0}, "and its slices are sent along"
+        view.close()
+
+    in_loop(test)
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -55,7 +55,8 @@ export interface Parts {
 }
 
 export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActions, "help" | "tool" | "copy">, PanelActions {
-  moveTo(voxel: Vec3): void;
+  /** Put the crosshair somewhere; a structure that is there is chosen by that: `surface`, where it was pointed at. */
+  moveTo(voxel: Vec3, surface?: string): void;
   sliceBy(plane: Plane, by: number): void;
   sliceTo(plane: Plane, index: number): void;
   /** This alone, or again what it was beside. */
@@ -67,11 +68,16 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   /** The window that is shown, and the structure that the next one may be on. */
   readonly shade: Windowing;
   readonly target: string;
+  /** The structure that was gone to last in this case, or "". */
+  readonly chosen: string;
   /** The point that was told to the kernel last. */
   readonly sent: Vec3 | null;
   /** Whether the crosshair was moved since. */
   readonly hasMoved: boolean;
-  forgetPoint(): void;
+  /** Tell the kernel now where the crosshair is, where that was still to be told; returns it. */
+  tellPoint(): Vec3 | null;
+  /** The case is left: what belongs to it is over. */
+  leave(): void;
   dispose(): void;
 }
 
@@ -81,7 +87,7 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   let saving = 0;
   let sent: Vec3 | null = null;
   let moved = false;
-  let gone = "";
+  let chosen = "";
   /** What was left for a single view. */
   let several: Layout = "grid";
 
@@ -131,18 +137,18 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   /** Which of the two sets of masks tells of a structure. */
   const layerOf = (name: string): MaskLayer =>
     view.labels?.structures.find((row) => row.name === name)?.only === undefined ? "labels" : "other";
-  /** The structure that was gone to, until the crosshair is put elsewhere, or else the one that it is in. */
-  const target = (): string =>
-    view.labels?.structures.some((row) => row.name === gone && isPresent(row))
-      ? gone
-      : nameAt(rowsHere().find((row) => view.look.shown.has(row)));
+  const isThere = (name: string): boolean => view.labels?.structures.some((row) => row.name === name && isPresent(row)) ?? false;
+  const shownHere = (): string[] => rowsHere().filter((row) => view.look.shown.has(row)).map(nameAt);
+  /** The structure that was gone to, or else the one that the crosshair is in. */
+  const target = (): string => (isThere(chosen) ? chosen : shownHere()[0] ?? "");
   const shade = windowing({ model, kernel, view, target, layerOf, redraw, failed: fail });
   const go: PanelActions["go"] = (name, goal) => {
     const { scene, active } = view;
     const layer = layerOf(name);
     const masks = view[layer];
     if (!scene || !masks) return;
-    gone = name;
+    chosen = name;
+    redraw();
     locate(layer, masks, name).then((where) => {
       if (view.scene?.key !== scene.key) return;
       if (goal === "centre") return moveTo(where.centre);
@@ -176,9 +182,10 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
   };
 
   return {
-    moveTo(voxel) {
-      gone = "";
+    moveTo(voxel, surface) {
       moveTo(voxel);
+      const here = surface ? [surface] : shownHere();
+      if (!here.includes(chosen)) chosen = here[0] ?? chosen;
     },
     sliceBy,
     sliceTo,
@@ -189,9 +196,9 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
       moveAlong(axis, view.voxel[axis]! + by * rightwards(view.active, view.options.radiological));
     },
     step(by) {
+      step(by);
       clearTimeout(telling);
       telling = 0;
-      step(by);
     },
     structure(by) {
       const rows = view.labels?.structures.filter((row, i) => isPresent(row) && view.look.shown.has(i)) ?? [];
@@ -316,17 +323,28 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, ste
     get target() {
       return target();
     },
+    get chosen() {
+      return isThere(chosen) ? chosen : "";
+    },
     get sent() {
       return sent;
     },
     get hasMoved() {
       return moved;
     },
-    forgetPoint() {
-      clearTimeout(telling); // which would be of the case before
+    tellPoint() {
+      if (telling) {
+        clearTimeout(telling);
+        tellPoint();
+      }
+      return view.scene && toWorld(view.scene, view.voxel);
+    },
+    leave() {
+      clearTimeout(telling);
       telling = 0;
       sent = null;
       moved = false;
+      chosen = "";
     },
     dispose() {
       clearTimeout(telling);

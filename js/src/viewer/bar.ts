@@ -5,6 +5,7 @@ import { icon } from "./icons";
 import type { Toggle } from "./keys";
 import type { Tool } from "./measure";
 import { hasFills, paintOf, paintsOf, type Layout, type Options, type Paint } from "./scene";
+import { typedNumber } from "./typed";
 
 export type Preset = "1-99" | "2-98" | "0.5-99.5" | "full" | "structure" | "custom";
 
@@ -105,9 +106,9 @@ export function bar(actions: BarActions): Bar {
   ends.forEach((input, i) => {
     input.addEventListener("input", () => fit(input));
     input.addEventListener("change", () => {
-      const given = Number(input.value.trim() || Number.NaN);
-      if (!window_ || !Number.isFinite(given)) {
-        actions.tell(`The window takes numbers, not "${input.value.slice(0, 40)}".`);
+      const given = typedNumber(input.value);
+      if (!window_ || typeof given === "string") {
+        if (typeof given === "string") actions.tell(given);
         return put(input, i);
       }
       const [a, b] = window_;

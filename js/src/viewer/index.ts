@@ -14,7 +14,7 @@ import { bindKeys, helpCard } from "./keys";
 import { measures } from "./measure";
 import { panel } from "./panel";
 import { bindMosaic, bindPointer, type Pointed } from "./pointer";
-import { describe, inWords, lookUp, readout } from "./readout";
+import { describe, inWords, lookUp, readout, type Found } from "./readout";
 import { PLANES, readOptions, type Labels, type ModelState, type Plane, type Scene, type Vec3 } from "./scene";
 import { slices } from "./slices";
 import { spaceTile } from "./space";
@@ -38,7 +38,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const words = describe(view, exact.of(view.scene, lookUp(view, cuts, view.voxel)));
     for (const t of planes.tiles.values()) t.describe(words);
   });
+  /** What the pointer is at: a place in a picture, or a structure in 3D. */
   let under: { plane: Plane; voxel: Vec3; x: number; y: number } | null = null;
+  let surface: { name: string; x: number; y: number } | null = null;
   let frame = 0;
   let stale = false;
   let closed = false;
@@ -64,8 +66,13 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   };
   const cuts = slices(kernel, { arrived, failed: fail, idle: () => cases.fetch() });
   const space = spaceTile(kernel, {
-    moveTo: (voxel) => act.moveTo(voxel),
-    hover: (row) => hovered(row === null ? NONE : new Set([row])),
+    moveTo: (voxel, structure) => act.moveTo(voxel, structure),
+    hover(name, x, y) {
+      surface = name ? { name, x, y } : null;
+      const row = rowOf(name);
+      hovered(row < 0 ? NONE : new Set([row]));
+      card();
+    },
     maximise: () => act.maximise("3d"),
     focus: () => planes.el.focus({ preventScroll: true }),
     failed: (message) => planes.notice(message),
@@ -94,6 +101,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       maskSet: model.get("mask_set") || "reference",
       compare: model.get("compare") ?? "",
     });
+    side.setChosen(act.chosen);
     planes.el.classList.toggle("xp-measuring", drawn.tool !== null);
   };
 
@@ -107,17 +115,25 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   /** What is measured in the slices that are seen. */
   const measured = (): string[] =>
     PLANES.flatMap((plane) => (planes.seen(plane) ? drawn.listed(view.scene!, plane, indexOf(view, plane)) : []));
+  const rowOf = (name: string): number => view.labels?.structures.findIndex((row) => row.name === name) ?? -1;
+  /** Show the card of what is under the pointer, or hide it. */
+  const card = (spot: Found | null = null): void => {
+    const row = surface ? rowOf(surface.name) : -1;
+    if (surface && view.options.overlay && view.look.shown.has(row)) told.surface(view, row, surface.x, surface.y);
+    else told.point(view, spot, model.get("compare") ?? "", under?.x ?? 0, under?.y ?? 0);
+  };
   const say = (): void => {
     const compare = model.get("compare") ?? "";
     const spot = under && exact.of(view.scene, lookUp(view, cuts, under.voxel));
     if (under) hovered(new Set([...(spot?.rows ?? []), ...(spot?.otherRows ?? [])]));
-    told.point(view, spot, compare, under?.x ?? 0, under?.y ?? 0);
+    card(spot);
     const found = spot ?? exact.of(view.scene, lookUp(view, cuts, view.voxel));
     told.say(found ? inWords(view, found, spot ? under!.plane : view.active, compare, measured()) : "");
   };
   const hover: Pointed["hover"] = (plane, voxel, x, y) => {
     if (!voxel && under) hovered(NONE);
     under = voxel && { plane, voxel, x, y };
+    surface = null;
     say();
   };
 
@@ -127,6 +143,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     view.look = makeLook(view, model.get("structures"), colors, opacities);
     side.setShown(view.look.shown, !model.get("structures"));
     side.setOverlay(view.options.overlay);
+    if (surface) card();
     redraw();
   };
   const onStyle = (): void => {
@@ -139,11 +156,11 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     act.shade.renew(cases.isAhead());
     // The same case: its window is known by now.
     if (scene && scene.key === before?.key) return showWindow();
-    under = null;
+    under = surface = null;
     cuts.open(scene);
     planes.open(before);
     showWindow();
-    act.forgetPoint();
+    act.leave();
     place();
     onLabels();
     onBusy();
@@ -154,10 +171,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     const scene = "key" in next ? (next as Scene) : null;
     if (cases.opened(scene)) open(scene);
   };
-  /** Put the crosshair where the model has it; that of a case which is yet to be opened is in the middle. */
+  /** Put the crosshair where the model has it, and in a case which is yet to be opened where it was left. */
   const place = (): void => {
     if (!view.scene) return;
-    const point = cases.isAhead() ? null : model.get("point");
+    const point = cases.isAhead() ? cases.place(view.scene.case) : model.get("point");
     view.voxel = clampVoxel(view.scene, point ? toVoxel(view.scene, point) : middle(view.scene));
     redraw();
     say();
@@ -223,6 +240,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
   const cases = visits({
     model, kernel, slices: cuts, failed: fail,
     current: () => view.scene?.case ?? "",
+    leave: () => act.tellPoint(),
     window: (scene) => act.shade.of(scene),
     enter(page) {
       open(page.scene);

@@ -39,6 +39,8 @@ export interface StructureList {
   draw(next: Listed): void;
   setShown(shown: ReadonlySet<number>): void;
   setHovered(hovered: ReadonlySet<number>): void;
+  /** Mark the structure that was gone to, or none for "". */
+  setChosen(name: string): void;
   setStyle(colors: ReadonlyMap<string, string>, opacities: ReadonlyMap<string, number>): void;
   chip(row: number): HTMLElement | null;
   focus(): void;
@@ -59,6 +61,7 @@ export function structureList(on: ListActions): StructureList {
   let rows: readonly StructureRow[] = [];
   let index = new Map<string, number>();
   let lit: RowView[] = [];
+  let chosen = "";
   let shown: ReadonlySet<number> = new Set();
   let colors: ReadonlyMap<string, string> = new Map();
   let opacities: ReadonlyMap<string, number> = new Map();
@@ -71,6 +74,7 @@ export function structureList(on: ListActions): StructureList {
     if (!view) {
       views.set(row.name, (view = structureRow(row)));
       structureAt.set(view.el, row.name);
+      view.setChosen(row.name === chosen);
     } else if (!isSame(drawn.get(row.name), row)) view.set(row);
     drawn.set(row.name, row);
     view.setStyle(colors.get(row.name), opacities.get(row.name));
@@ -281,6 +285,12 @@ export function structureList(on: ListActions): StructureList {
       clearTimeout(resting);
       const [first] = lit;
       if (first) resting = window.setTimeout(() => reveal(first.el), REST_MS);
+    },
+    setChosen(name) {
+      if (name === chosen) return;
+      views.get(chosen)?.setChosen(false);
+      chosen = name;
+      views.get(chosen)?.setChosen(true);
     },
     setStyle(nextColors, nextOpacities) {
       colors = nextColors;

@@ -1,6 +1,7 @@
 // A sheet of evenly spaced slices of one plane.
 import { h } from "../shared/dom";
 import type { Look } from "./composite";
+import { fitted } from "./fitted";
 import { roving } from "../shared/roving";
 import { AXES, edgeLetters, millimetres, place, scaleBar, toWorld, zoomAbout, zoomAboutVoxel, type Placement, type Zoom } from "./geometry";
 import { drawLabel } from "./measure";
@@ -88,6 +89,7 @@ export function mosaic(slices: Slices): Mosaic {
   const stops = roving(choice, "button");
   const maximise = maximiser("Mosaic");
   const el = h("div", { class: "xp-tile xp-mosaic" }, canvas, title, bar, ...letters, choice, maximise);
+  const entitle = fitted(title);
   const zoom: Zoom = { factor: 1, panX: 0, panY: 0 };
   let cells: Cell[] = [];
   let laid = "";
@@ -211,10 +213,12 @@ export function mosaic(slices: Slices): Mosaic {
       }
       const context = canvas.getContext("2d")!;
       for (let k = 0; k < count; k++) drawCell(context, now, k, scale);
-      const what = step === 1 ? `all ${scene.shape[w]} slices` : `every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"} of ${scene.shape[w]} slices`;
-      const spread = `${what}, ${millimetres(step * scene.spacing[w]!)} mm apart`;
-      const whole = `${TITLES[plane]} · ${scene.case} · ${spread}`;
-      put(title, beside ? spread : whole);
+      const few = step === 1 ? `all ${scene.shape[w]} slices` : `every ${step}${step === 2 ? "nd" : step === 3 ? "rd" : "th"}`;
+      const what = step === 1 ? few : `${few} of ${scene.shape[w]} slices`;
+      const far = `${millimetres(step * scene.spacing[w]!)} mm`;
+      const whose = beside ? "" : `${TITLES[plane]} · ${scene.case} · `;
+      entitle(width, [`${what}, ${far} apart`, `${few}, ${far} apart`, `${few}, ${far}`, few].map((words) => whose + words));
+      const whole = `${TITLES[plane]} · ${scene.case} · ${what}, ${far} apart`;
       canvas.setAttribute("aria-label", `Mosaic: ${whole}`);
       const { mm, label } = scaleBar(cellWidth, at.pixelsPerMm);
       bar.style.setProperty("--xp-length", `${mm * at.pixelsPerMm}px`);

@@ -25,6 +25,8 @@ export interface Panel {
   /** `everything`: no choice was made, so that masks still to come are shown too. */
   setShown(shown: ReadonlySet<number>, everything?: boolean): void;
   setHovered(rows: ReadonlySet<number>): void;
+  /** Mark the structure that was gone to, or none for "". */
+  setChosen(name: string): void;
   /** Whether structures are drawn at all. */
   setOverlay(on: boolean): void;
   /** The user's own colours and opacities, by structure. */
@@ -284,6 +286,7 @@ export function panel(actions: PanelActions, above: Node): Panel {
       list.setHovered(next);
       tell();
     },
+    setChosen: list.setChosen,
     setOverlay(on) {
       if (on === overlay) return;
       overlay = on;

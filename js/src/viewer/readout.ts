@@ -8,6 +8,7 @@ import type { Layer } from "./intake";
 import type { Slices } from "./slices";
 import type { View } from "./state";
 import { put, TITLES } from "./tile";
+import { measured } from "./words";
 
 export interface Found {
   voxel: Vec3;
@@ -94,6 +95,8 @@ export interface Readout {
   announce(text: string): void;
   /** Show the card at a point of the page, or hide it. */
   point(view: View, found: Found | null, compare: string, x: number, y: number): void;
+  /** The same of a structure that is pointed at in 3D. */
+  surface(view: View, row: number, x: number, y: number): void;
 }
 
 /** `rested` is called when a screen reader is told, once the hand rests. */
@@ -105,6 +108,17 @@ export function readout(rested: () => void): Readout {
   let carded = "";
   let looked: Look | null = null;
 
+  /** Show the card beside a point of the page; `lines` are made only where they are other ones. */
+  const show = (view: View, key: string, x: number, y: number, lines: () => HTMLElement[]): void => {
+    card.hidden = false;
+    if (key !== carded || view.look !== looked) card.replaceChildren(...lines());
+    [carded, looked] = [key, view.look];
+    const box = card.parentElement!.getBoundingClientRect();
+    const [left, top] = [x - box.left, y - box.top];
+    const [width, height] = [card.offsetWidth, card.offsetHeight];
+    const [right, down] = [left + 16 + width < box.width - 4, top + 18 + height < box.height - 4];
+    card.style.transform = `translate(${Math.round(right ? left + 16 : Math.max(4, left - 12 - width))}px, ${Math.round(down ? top + 18 : Math.max(4, top - 12 - height))}px)`;
+  };
   const chips = (view: View, rows: number[], prefix: string): HTMLElement[] => {
     const more = rows.length - MOST_NAMES;
     const items = rows.slice(0, MOST_NAMES).map((row) =>
@@ -112,16 +126,15 @@ export function readout(rested: () => void): Readout {
         h("span", { class: "xp-dot", style: `background:${css(view.look.colors[row]!)}` }), `${prefix}${nameOf(view.labels!, row)}`));
     return more > 0 ? [...items, h("div", {}, `and ${more} more`)] : items;
   };
-  const fill = (view: View, found: Found, compare: string): void => {
+  const linesOf = (view: View, found: Found, compare: string): HTMLElement[] => {
     const [x, y, z] = found.mm;
-    const lines = [
+    return [
       ...chips(view, found.rows, ""),
       ...(view.other ? chips(view, found.otherRows, `${compare}: `) : []),
       h("div", {}, `x ${x}  y ${y}  z ${z} mm`),
       h("div", {}, `voxel ${toStored(view.scene!, found.voxel).join(" ")}`),
       h("div", {}, found.value ? `value ${found.value}` : ""),
     ];
-    card.replaceChildren(...lines);
   };
   return {
     card,
@@ -145,13 +158,12 @@ export function readout(rested: () => void): Readout {
       card.hidden = found === null;
       if (!found) return;
       const key = JSON.stringify([found, view.scene!.key, view.labels?.content, compare]);
-      if (key !== carded || view.look !== looked) fill(view, found, compare);
-      [carded, looked] = [key, view.look];
-      const box = card.parentElement!.getBoundingClientRect();
-      const [left, top] = [x - box.left, y - box.top];
-      const [width, height] = [card.offsetWidth, card.offsetHeight];
-      const [right, down] = [left + 16 + width < box.width - 4, top + 18 + height < box.height - 4];
-      card.style.transform = `translate(${Math.round(right ? left + 16 : Math.max(4, left - 12 - width))}px, ${Math.round(down ? top + 18 : Math.max(4, top - 12 - height))}px)`;
+      show(view, key, x, y, () => linesOf(view, found, compare));
+    },
+    surface(view, row, x, y) {
+      const structure = view.labels!.structures[row]!;
+      const text = measured(structure);
+      show(view, JSON.stringify([structure.name, text, view.scene!.key]), x, y, () => [...chips(view, [row], ""), h("div", {}, text)]);
     },
   };
 }

@@ -7,6 +7,8 @@ export interface RowView {
   el: HTMLElement;
   set(row: StructureRow): void;
   setShown(on: boolean): void;
+  /** Whether it is the one that was gone to. */
+  setChosen(is: boolean): void;
   setStyle(color: string | undefined, opacity: number | undefined): void;
   /** Make the buttons that only a row under the pointer or with the focus has. */
   ready(): void;
@@ -90,6 +92,10 @@ export function structureRow(first: StructureRow): RowView {
       eye.setAttribute("aria-checked", String(on));
       el.classList.toggle("xp-off", !on);
       label();
+    },
+    setChosen(is) {
+      if (is) el.setAttribute("aria-current", "true");
+      else el.removeAttribute("aria-current");
     },
     setStyle(color, opacity) {
       if (color === own && (opacity ?? 1) === alpha) return;

@@ -89,6 +89,8 @@ export interface ModelState {
   cases: number;
   /** Names the selection, for views beside this one. */
   shared: string;
+  /** Where the crosshair was left in other cases, RAS+ mm. */
+  places: [string, Vec3][];
   /** Cases before and after the open one, and itself. */
   around: string[];
   /** A case that the kernel has read ahead, or "". */

@@ -15,6 +15,7 @@ import { shot, type Shot } from "./shot";
 import { spaceMenu } from "./spacemenu";
 import { put } from "./tile";
 import { bindSpace } from "./turning";
+import { bounded } from "./words";
 
 export interface SpaceFrame {
   scene: Scene;
@@ -50,8 +51,10 @@ export interface SpaceTile {
 }
 
 export interface SpaceActions {
-  moveTo(voxel: Vec3): void;
-  hover(row: number | null): void;
+  /** Go to a voxel of a structure, or of a slice: then "". */
+  moveTo(voxel: Vec3, structure: string): void;
+  /** The structure under the pointer, or "", and where that is on the page. */
+  hover(structure: string, x: number, y: number): void;
   maximise(): void;
   focus(): void;
   failed(message: string): void;
@@ -229,7 +232,8 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
     if (fresh && !touched) space.fit(box(f.scene));
     const failed = all.filter(({ name, place }) => store.failed(place, name)).length;
     const count = `${there} surface${there === 1 ? "" : "s"}`;
-    put(title, `3D · ${there + failed < all.length ? `${there} of ${all.length} surfaces` : count}`);
+    const whose = f.other ? `${bounded(f.maskSet ?? "reference", 40)} · ` : "";
+    put(title, `3D · ${whose}${there + failed < all.length ? `${there} of ${all.length} surfaces` : count}`);
     canvas.setAttribute("aria-label", `${title.textContent} of ${f.scene.case}. Arrows turn, plus and minus zoom, Home resets.`);
     el.dataset["surfaces"] = String(there);
     (fresh || rested ? invalidate : whenIdle)();
@@ -282,16 +286,13 @@ export function spaceTile(kernel: Kernel, on: SpaceActions): SpaceTile {
       changed: () => touch(() => undefined),
       reset,
       maximise: on.maximise,
-      hover(name) {
-        const row = name && last?.labels ? last.labels.structures.findIndex((s) => s.name === name) : -1;
-        on.hover(row < 0 ? null : row);
-      },
+      hover: on.hover,
       pick(hit) {
         if (!last) return;
         // The surface lies between voxels: go in by a voxel, or to the middle of what is thinner.
         const inward = Math.min(hit.depth / 2, Math.hypot(...last.scene.spacing.map((mm, i) => mm * hit.into[i]!)));
         const voxel = toVoxel(last.scene, hit.at.map((x, i) => x + inward * hit.into[i]!) as Vec3);
-        on.moveTo(voxel.map(Math.round) as Vec3);
+        on.moveTo(voxel.map(Math.round) as Vec3, hit.name);
       },
     });
     canvas.addEventListener("webglcontextlost", (event) => {

@@ -7,7 +7,8 @@ export interface Turned {
   changed(): void;
   reset(): void;
   maximise(): void;
-  hover(name: string): void;
+  /** The surface under the pointer, or "", and where that is on the page. */
+  hover(name: string, x: number, y: number): void;
   pick(hit: Hit): void;
 }
 
@@ -34,11 +35,17 @@ export function bindSpace(canvas: HTMLCanvasElement, on: Turned): (event: Keyboa
     requestAnimationFrame(() => {
       const at = pending;
       pending = null;
-      if (at && !down.size) on.hover(hitAt(at.x, at.y)?.name ?? "");
+      if (at && !down.size) on.hover(hitAt(at.x, at.y)?.name ?? "", at.x, at.y);
     });
   };
 
+  const leave = (): void => {
+    pending = null;
+    on.hover("", 0, 0);
+  };
+
   canvas.addEventListener("pointerdown", (event) => {
+    leave();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
@@ -73,7 +80,7 @@ export function bindSpace(canvas: HTMLCanvasElement, on: Turned): (event: Keyboa
     if (hit) on.pick(hit);
   });
   canvas.addEventListener("pointercancel", (event) => down.delete(event.pointerId));
-  canvas.addEventListener("pointerleave", () => down.size || on.hover(""));
+  canvas.addEventListener("pointerleave", leave);
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("dblclick", () => on.maximise());
   canvas.addEventListener(

@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import type { Kernel } from "../shared/kernel";
 import { OPEN_EVENT, type OpenWish } from "../shared/opening";
-import type { Labels, ModelState, Scene } from "./scene";
+import type { Labels, ModelState, Scene, Vec3 } from "./scene";
 import type { Slices } from "./slices";
 
 /** A case as it is shown. */
@@ -19,6 +19,8 @@ export interface Parts {
   slices: Slices;
   /** The case that is seen. */
   current(): string;
+  /** Tell the kernel where the crosshair is in it, RAS+ mm; returns that. */
+  leave(): Vec3 | null;
   /** What a case is windowed with, or null for its own. */
   window(scene: Scene): [number, number] | null;
   /** Show a case that the kernel has not opened yet. */
@@ -33,6 +35,8 @@ export interface Visits {
   step(by: 1 | -1): void;
   /** All of a case has come. */
   remember(page: Page): void;
+  /** Where the crosshair was left in a case that the kernel has yet to open, or null for its middle. */
+  place(id: string): Vec3 | null;
   /** What is here of a case that is seen before it is open. */
   page(key: string): Page | null;
   /** Whether the kernel has yet to open what is seen. */
@@ -46,8 +50,10 @@ export interface Visits {
 
 const MOST_KNOWN = 32;
 
-export function visits({ model, kernel, slices, current, window: windowOf, enter, settle, failed }: Parts): Visits {
+export function visits({ model, kernel, slices, current, leave, window: windowOf, enter, settle, failed }: Parts): Visits {
   const known = new Map<string, Page>();
+  /** Places in cases that were left, until the kernel has told them. */
+  const left = new Map<string, Vec3>();
   let awaited = "";
   let underWay = 0;
   /** Steps that the kernel was asked for, and the case that the last of them leads to. */
@@ -76,9 +82,14 @@ export function visits({ model, kernel, slices, current, window: windowOf, enter
     return fits && slices.hasMiddle(page.scene) ? page : null;
   };
 
+  /** While another case is on its way, only the kernel knows from where the next step goes, and of which case a point is. */
+  const isSettled = (): boolean => !asked && (!heading || heading === current());
+
   const show = (id: string): boolean => {
     const page = id === current() ? null : ready(id);
     if (!page) return false;
+    const place = isSettled() ? leave() : null;
+    if (place) left.set(current(), place);
     awaited = id;
     heading = "";
     underWay += 1;
@@ -93,6 +104,7 @@ export function visits({ model, kernel, slices, current, window: windowOf, enter
         underWay -= 1;
         if (underWay || reading || closed) return;
         awaited = "";
+        left.clear();
         settle();
       });
     enter(page);
@@ -125,10 +137,9 @@ export function visits({ model, kernel, slices, current, window: windowOf, enter
     step(by) {
       const ids = model.get("around") ?? [];
       const place = ids.indexOf(current());
-      // While another case is on its way, only the kernel knows from where.
-      const isSeen = !asked && (!heading || heading === current());
-      const next = isSeen && place >= 0 ? ids[place + by] : undefined;
+      const next = isSettled() && place >= 0 ? ids[place + by] : undefined;
       if (next !== undefined && show(next)) return;
+      if (isSettled()) leave();
       asked += 1;
       kernel.ask("step", { by })
         .then(({ content }) => (heading = String(content["case"] ?? "")))
@@ -136,6 +147,7 @@ export function visits({ model, kernel, slices, current, window: windowOf, enter
         .finally(() => (asked -= 1));
     },
     remember,
+    place: (id) => left.get(id) ?? new Map(model.get("places") ?? []).get(id) ?? null,
     page(key) {
       const page = known.get(awaited);
       return page?.scene.key === key ? page : null;
@@ -145,6 +157,7 @@ export function visits({ model, kernel, slices, current, window: windowOf, enter
       // What was opened before is still on its way.
       if (underWay && scene?.case !== awaited) return false;
       awaited = heading = "";
+      if (!underWay) left.clear();
       return true;
     },
     fetch,

@@ -32,11 +32,13 @@ export const volumeText = (row: StructureRow): string => {
   return row.volume_ml < 0.05 ? "< 0.1" : ONE_DECIMAL.format(row.volume_ml);
 };
 
-/** One line on a structure, such as "kidney left · 38.9 ml · cut off". */
-export const inWords = (row: StructureRow): string => {
+/** What is measured of a structure, such as "38.9 ml · cut off". */
+export const measured = (row: StructureRow): string => {
   const volume = row.volume_ml !== null && isPresent(row) ? `${FOUR_DIGITS.format(row.volume_ml)} ml` : "";
-  return [fullName(row), volume, statusWord(row)].filter(Boolean).join(" · ");
+  return [volume, statusWord(row)].filter(Boolean).join(" · ");
 };
+/** One line on a structure, such as "kidney left · 38.9 ml · cut off". */
+export const inWords = (row: StructureRow): string => [fullName(row), measured(row)].filter(Boolean).join(" · ");
 
 /** What a search looks through. */
 export const haystack = (row: StructureRow): string =>
