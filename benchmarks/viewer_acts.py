@@ -57,17 +57,22 @@ def wheel(page: Page, steps: int) -> list[Callable[[], object]]:
     return [lambda way=way: page.mouse.wheel(0, WHEEL_PIXELS * way) for way in ways]
 
 
-def measure_steps(page: Page, table: Table, count: int, middle_ms: int, most_ms: int) -> None:
-    """Measure steps of the wheel."""
+def measure_steps(
+    page: Page, table: Table, count: int, middle_ms: int | None = None, most_ms: int | None = None
+) -> float:
+    """Measure steps of the wheel; give their median in ms."""
     steps = latencies(page, "wheel", AXIAL, wheel(page, count), 60, 500)
-    table.line(f"wheel step, p50 of {len(steps)}", percentile(steps, 50), "ms", middle_ms)
+    middle = percentile(steps, 50)
+    table.line(f"wheel step, p50 of {len(steps)}", middle, "ms", middle_ms)
     table.line("wheel step, p95", percentile(steps, 95), "ms", most_ms)
+    return middle
 
 
-def measure_drag(page: Page, table: Table) -> None:
-    """Measure pictures of another plane while the crosshair is dragged."""
+def measure_drag(page: Page, table: Table, least: int | None = 30) -> float:
+    """Measure pictures of another plane per second while the crosshair is dragged; give them."""
     rate = drag_rate(page, AXIAL, SAGITTAL)
-    table.line("dragging the crosshair, sagittal pictures", rate, "1/s", 30, least=True)
+    table.line("dragging the crosshair, sagittal pictures", rate, "1/s", least, least=True)
+    return rate
 
 
 def measure_looks(page: Page, table: Table, keys: Sequence[tuple[str, str, str]] = KEYS) -> None:

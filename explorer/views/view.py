@@ -51,8 +51,9 @@ class View(anywidget.AnyWidget):
 
     A subclass names its handlers in `handlers`: message kind to a method that takes the message
     and returns an `Answer`, or None where there is nothing to say. A message "many" has several
-    in ``asks``; their answers come one by one, or in one message where they are asked for ``together``. The browser's side is ``js/src/shared/kernel.ts``. All answer ``here``, by which a browser whose link was lost sees
-    that it is the same kernel.
+    in ``asks``; their answers come one by one, or in one message where they are asked for
+    ``together``. The browser's side is ``js/src/shared/kernel.ts``. All answer ``here``, by which
+    a browser whose link was lost sees that it is the same kernel.
 
     Attributes
     ----------

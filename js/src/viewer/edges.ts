@@ -57,6 +57,8 @@ function membersOf(sets: readonly (readonly number[])[]): Members {
   return made;
 }
 
+const BAND = 64;
+
 /** Lines of ids, each begun at a 32-bit word so that two of them can be compared by the word. */
 function aligned(ids: Ids, width: number, height: number, turned: boolean): Ids {
   const [lines, length] = turned ? [width, height] : [height, width];
@@ -64,7 +66,11 @@ function aligned(ids: Ids, width: number, height: number, turned: boolean): Ids 
   const stride = Math.ceil(length / perWord) * perWord;
   const out = ids instanceof Uint8Array ? new Uint8Array(lines * stride) : new Uint16Array(lines * stride);
   if (turned) {
-    for (let r = 0, i = 0; r < height; r++) for (let c = 0; c < width; c++) out[c * stride + r] = ids[i++]!;
+    // In bands, so that what is written stays near.
+    for (let first = 0; first < width; first += BAND) {
+      const last = Math.min(first + BAND, width);
+      for (let r = 0; r < height; r++) for (let c = first; c < last; c++) out[c * stride + r] = ids[r * width + c]!;
+    }
   } else for (let r = 0; r < height; r++) out.set(ids.subarray(r * width, (r + 1) * width), r * stride);
   return out;
 }

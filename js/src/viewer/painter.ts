@@ -1,17 +1,22 @@
 // One slice on a canvas: the picture, and the structures over it.
 import { paintDifference, paintIds, paintValues, type Look, type Rgb } from "./composite";
 import { dashOf, findRuns, traceRuns, type Dash, type Lattice, type Runs } from "./edges";
-import { alike, average, pick, type Ids, type Raster, type Values } from "./raster";
+import { alike, average, pick, type Fewer, type Ids, type Raster, type Values } from "./raster";
 import type { Labels, Options } from "./scene";
 
-export interface Cut {
+/** What there is of a slice. */
+export interface Layers {
+  values: Raster<Values> | undefined;
+  ids: Raster<Ids> | undefined;
+  /** Of the compared masks. */
+  otherIds: Raster<Ids> | undefined;
+}
+
+export interface Cut extends Layers {
   /** Voxels across and up. */
   width: number;
   height: number;
   values: Raster<Values>;
-  ids: Raster<Ids> | undefined;
-  /** Of the compared masks. */
-  otherIds: Raster<Ids> | undefined;
 }
 
 /** A slice as pixels; the last of a line may reach beyond the slice, which has these shares of them. */
@@ -22,6 +27,8 @@ export interface Print {
 }
 
 export interface Painter {
+  /** Make what a slice would be drawn from as the last one was, before it is seen; false where that is there. */
+  prepare(layers: Layers, look: Look): boolean;
   /** The windowed slice, in as many pixels as it was drawn with last. */
   image(cut: Cut, grey: Uint32Array): Print;
   /** Draw a slice; `at` and widths are in pixels of the canvas, `scale` of them to a CSS pixel. */
@@ -44,13 +51,6 @@ function runsOf({ data, width, height }: Raster<Ids>, labels: Labels): Map<numbe
     borders.set(data, found);
   }
   return found.runs;
-}
-
-/** Find the borders of a slice before it is seen; false where they are known. */
-export function prepare(ids: Raster<Ids>, labels: Labels): boolean {
-  if (borders.get(ids.data)?.sets === labels.sets) return false;
-  runsOf(ids, labels);
-  return true;
 }
 
 const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
@@ -94,6 +94,7 @@ export function painter(): Painter {
 
   /** How a picture was drawn last: pixels merged, and whether by their mean. */
   let fewer: readonly [number, boolean] = [1, true];
+  let drawnAt: Lattice | null = null;
 
   const print = (pixels: HTMLCanvasElement, cut: Cut, stride: number): Print => ({
     pixels, across: cut.width / (stride * pixels.width), up: cut.height / (stride * pixels.height),
@@ -155,10 +156,33 @@ export function painter(): Painter {
 
   return {
     image,
+    prepare({ values, ids, otherIds }, look) {
+      if (!drawnAt) return false;
+      let isNew = false;
+      const make = (isMade: boolean, work: () => unknown): void => {
+        if (isMade) return;
+        work();
+        isNew = true;
+      };
+      if (values) {
+        const every = merged(values, drawnAt);
+        const few: Fewer<Values> = fewer[1] ? average : pick;
+        make(few.isMade(values, every), () => few(values, every));
+      }
+      for (const [layer, of] of [["labels", ids], ["other", otherIds]] as const) {
+        const labels = look[layer];
+        if (!of || !labels) continue;
+        const every = merged(of, drawnAt);
+        if (layer !== look.filled || look.paint !== "fill") make(borders.get(of.data)?.sets === labels.sets, () => runsOf(of, labels));
+        if (layer === look.filled && look.paint !== "outline") make(pick.isMade(of, every), () => pick(of, every));
+      }
+      return isNew;
+    },
     draw(context, cut, grey, look, options, at, scale) {
       context.setTransform(at.stepX, 0, 0, at.stepY, at.x, at.y);
       context.imageSmoothingEnabled = options.smooth;
       fewer = [merged(cut.values, at), options.smooth];
+      drawnAt = at;
       const slice = image(cut, grey);
       context.imageSmoothingQuality = Math.abs(at.stepX) * cut.values.stride * fewer[0]! < 1 ? "medium" : "low";
       lay(context, slice, cut);

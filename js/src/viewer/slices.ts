@@ -51,6 +51,8 @@ export interface Slices {
   /** Whether there is a picture of a case that is not open, in the planes that are seen. */
   hasMiddle(scene: Scene): boolean;
   isFar(): boolean;
+  /** Whether a hand passes over many slices at a time. */
+  isHasty(): boolean;
 }
 
 interface Job {
@@ -392,6 +394,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     shown,
     hasMiddle: (of) => shown().every((plane) => kept.hasMiddle(of, plane)),
     isFar: () => line.packs(),
+    isHasty: () => wished.planes().some((plane) => wished.pace(plane) !== 0),
     nearest(plane, index) {
       if (!scene || at("image", plane, index)) return index;
       return beside(plane, index).find((one) => isWhole(plane, one)) ?? latest.get(plane) ?? index;

@@ -3,7 +3,7 @@ import { h } from "../shared/dom";
 import { DIFFERENCES } from "./composite";
 import type { Measures } from "./measure";
 import { mosaic, type Mosaic } from "./mosaic";
-import { prepare } from "./painter";
+import type { Layers } from "./painter";
 import { hasSheet, PLANES, type Layout, type Plane, type Scene } from "./scene";
 import type { Slices } from "./slices";
 import type { SpaceTile } from "./space";
@@ -36,9 +36,9 @@ export interface Stage {
 }
 
 const NOTICE_MS = 5000;
-const BORDERS_AHEAD = 48;
-/** Finding the borders of a slice takes less; so much is kept of an idle moment. */
-const BORDERS_MS = 4;
+const READY_AHEAD = 48;
+/** To make a slice ready mostly takes less; so much is kept of an idle moment. */
+const READY_MS = 6;
 
 const sameGrid = (a: Scene | null, b: Scene | null): boolean =>
   a !== null && b !== null && a.shape.join() === b.shape.join() && a.spacing.join() === b.spacing.join();
@@ -72,20 +72,18 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
       values: slices.image(plane, index), ids: slices.labels(plane, index), otherIds: slices.other(plane, index),
     };
   };
-  /** Find the borders of the slices that a step or a drag would show, the nearest first, while the page has nothing else to do. */
+  /** Make ready the slices that a step or a drag would show, the nearest first, while the page has nothing else to do. */
   const ahead = (idle: IdleDeadline): void => {
     const { scene, look, active, options } = view;
-    const outlined = (["labels", "other"] as const).filter((layer) => look[layer] && (layer !== look.filled || look.paint !== "fill"));
-    if (!scene || !options.overlay || !outlined.length) return;
+    if (!scene) return;
     const seen = layout === "grid" ? [active, ...PLANES.filter((plane) => plane !== active)] : [active];
-    for (let far = 1; far <= BORDERS_AHEAD; far++) {
+    for (let far = 1; far <= READY_AHEAD; far++) {
       for (const plane of seen) {
         for (const index of [indexOf(view, plane) + far, indexOf(view, plane) - far]) {
-          for (const layer of outlined) {
-            const ids = slices[layer](plane, index);
-            const found = ids && prepare(ids, look[layer]!);
-            if (found && idle.timeRemaining() < BORDERS_MS) return requestIdle(ahead);
-          }
+          const of = (layer: "labels" | "other"): Layers["ids"] => (options.overlay ? slices[layer](plane, index) : undefined);
+          const layers = { values: slices.image(plane, index), ids: of("labels"), otherIds: of("other") };
+          const isNew = tiles.get(plane)!.prepare(layers, look);
+          if (isNew && idle.timeRemaining() < READY_MS) return requestIdle(ahead);
         }
       }
     }
@@ -133,7 +131,8 @@ export function stage(view: View, slices: Slices, measures: Measures, space: Spa
         else slices.unwant(plane);
         if (isSeen) t.draw(frameOf(plane), ...sizeOf(t.el));
       }
-      requestIdle(ahead);
+      // A hand in haste passes most of them over.
+      if (!slices.isHasty()) requestIdle(ahead);
       if (hasSheet(layout)) lightbox.draw({ ...view, scene, plane: view.active, beside: layout === "mosaic" });
       else lightbox.rest();
       if (inSpace) {

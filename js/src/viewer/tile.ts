@@ -4,19 +4,15 @@ import type { Look } from "./composite";
 import type { Lattice } from "./edges";
 import { AXES, edgeLetters, sceneNote, millimetres, place, scaleBar, toWorld, zoomAbout, zoomAboutVoxel, type Placement, type Zoom } from "./geometry";
 import { drawMeasurements, type Measures } from "./measure";
-import { painter, type Cut, type Print } from "./painter";
-import type { Ids, Raster, Values } from "./raster";
+import { painter, type Cut, type Layers, type Painter, type Print } from "./painter";
 import type { Options, Plane, Scene, Vec3 } from "./scene";
 
 /** What a tile draws; the viewer hands it over whole at each frame. */
-export interface Frame {
+export interface Frame extends Layers {
   scene: Scene;
   voxel: Vec3;
   /** The slice that is there: the wanted one, or one that came on the way to it. */
   index: number;
-  values: Raster<Values> | undefined;
-  ids: Raster<Ids> | undefined;
-  otherIds: Raster<Ids> | undefined;
   /** A new table whenever the window changes. */
   grey: Uint32Array;
   look: Look;
@@ -43,6 +39,8 @@ export interface Tile extends Pad {
   maximise: HTMLButtonElement;
   /** Draw in a tile of so many CSS pixels. */
   draw(frame: Frame, width: number, height: number): void;
+  /** Make ready what a slice would be drawn from; false where it is. */
+  prepare: Painter["prepare"];
   /** The windowed slice, whether the tile is seen or not. */
   picture(frame: Frame): (Print & { index: number }) | null;
   clear(): void;
@@ -187,6 +185,7 @@ export function tile(plane: Plane): Tile {
     slider,
     maximise,
     zoom,
+    prepare: paint.prepare,
     picture(frame) {
       const found = cut(frame);
       return found && { ...paint.image(found, frame.grey), index: shown!.index };
