@@ -339,5 +339,16 @@ def thin(pixels: NDArray[Any], rows: tuple[int, int] | None, stride: int) -> NDA
     part = pixels if rows is None else pixels[slice(*rows)]
     if stride == 1:
         return part
-    places = [np.minimum(np.arange(0, n, stride) + stride // 2, n - 1) for n in part.shape]
-    return part[np.ix_(*places)]
+    out = np.empty([-(-count // stride) for count in part.shape], part.dtype)
+    for to_rows, from_rows in _middles(part.shape[0], stride):
+        for to_columns, from_columns in _middles(part.shape[1], stride):
+            out[to_rows, to_columns] = part[from_rows, from_columns]
+    return out
+
+
+def _middles(count: int, stride: int) -> Iterator[tuple[slice, slice]]:
+    """Yield which pixels come from where; the last may stand for too few to have a middle of its own."""
+    whole = len(range(stride // 2, count, stride))
+    yield slice(0, whole), slice(stride // 2, count, stride)
+    if whole < -(-count // stride):
+        yield slice(whole, whole + 1), slice(count - 1, count)

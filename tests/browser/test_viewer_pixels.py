@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from fake_kernel import colour, corner, open_volume, spot
 from PIL import Image
 from viewer_page import bridge, hear
 from widgets import Bridge, Stub
@@ -266,3 +267,23 @@ def test_a_copied_sheet_has_the_slices_that_are_seen(shown: Callable[[str], Brid
     colours[0] &= (abs(green - 0.886 * red) > 0.04 * red) | (abs(blue - 0.478 * red) > 0.12 * red)
     assert colours[0].sum() > 10_000
     assert (colours[0] & colours[1] & (np.abs(seen - drawn).max(axis=2) < 8)).sum() > 0.9 * colours[0].sum()
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_slice_that_is_larger_than_its_tile_is_shown_by_means_or_as_it_is(
+    stub: Callable[..., Stub], smooth: bool
+):
+    """Two voxels fall on a pixel: of a board of 0 and 200 their mean is the same everywhere."""
+    board = (np.indices((901, 701, 3)).sum(axis=0) % 2 * 200).astype(np.uint8)
+    empty = np.zeros(board.shape, np.uint8)
+    options = {"smooth": smooth, "crosshair": False}
+    widget = open_volume(stub, board, empty, [[]], [], options=options, point=[450, 350, 1])
+    _, _, width, height = corner(widget, "axial")
+    assert 1 / 3 < min(width / 901, height / 701) < 0.5
+    left, top = (int(n) for n in spot(widget, "axial", (520, 420, 1)))
+    greys = {colour(widget, "axial", left + x, top + y)[0] for x in range(6) for y in range(6)}
+    if smooth:
+        assert min(greys) >= 96
+        assert max(greys) <= 104
+    else:
+        assert greys <= {0, 200}

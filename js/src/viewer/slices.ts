@@ -1,5 +1,6 @@
 // Slices from the kernel: what is seen first, then what a scroll would show, as much as the link carries.
 import { isNear, type Kernel, type Reply } from "../shared/kernel";
+import { flight } from "./flight";
 import { AXES } from "./geometry";
 import { BUDGET_BYTES, intake, LAYERS, nameOf, type Layer } from "./intake";
 import { link } from "./link";
@@ -22,10 +23,13 @@ const MET_BYTES = 200_000;
 const BATCH = 6;
 /** Of the wheel, before the slice that is seen becomes sharp. */
 const STEPS = 2;
-const LEAST_PACKED = 8_000;
+/** Masks of fewer bytes come sooner as they are, from a near kernel. */
+const LEAST_PACKED = 128_000;
 /** Shares of what may be under way: some rows of a sharp slice, and all that nobody waits for. */
 const ROWS_SHARE = 0.5;
 const AHEAD_SHARE = 0.5;
+/** Whatever the link can carry: what is asked for next should not have to wait long for what nobody waits for. */
+const MOST_AHEAD_BYTES = 2_000_000;
 
 export interface Slices {
   open(scene: Scene | null): void;
@@ -88,13 +92,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   /** By plane, what came last of what was waited for. */
   const latest = new Map<Plane, number>();
   let resting = 0;
-  let underWay = 0;
-  const asked = new Set<string>();
-  /** What is waited for, and in which message it was asked for. */
-  const urgent = new Map<string, number>();
-  let message = 0;
-  let isClosing = false;
-  const refused = new Set<string>();
+  const out = flight();
   /** Slices that came along with a scene which has not come itself yet. */
   let early: Early[] = [];
 
@@ -105,10 +103,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   const there = (layer: Layer): boolean => (layer === "image" ? scene !== null : tables[layer] !== null);
   const wanted = (layer: Layer): number => (layer === "image" ? 0 : tables[layer]!.revision ?? 0);
 
-  const free = (layer: Layer, plane: Plane, index: number): boolean => {
-    const name = key(layer, plane, index);
-    return !asked.has(name) && !refused.has(name);
-  };
+  const free = (layer: Layer, plane: Plane, index: number): boolean => out.isFree(key(layer, plane, index));
   const lacks = (layer: Layer, plane: Plane, index: number): boolean =>
     there(layer) && !kept.has(key(layer, plane, index)) && free(layer, plane, index);
   /** Whether what is there is coarse, or older than the masks that have come since. */
@@ -121,11 +116,15 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   const coarse = (layer: Layer, plane: Plane, index: number): boolean =>
     free(layer, plane, index) && kept.get(key(layer, plane, index))?.coarse === true;
 
+  /** Of a near kernel masks are as coarse as the image: to draw them takes longer than to fetch them. */
+  const strideFor = (layer: Layer, plane: Plane, room: number): number =>
+    Math.max(bytes.strideFor(layer, plane, room), line.packs() ? 0 : bytes.strideFor("image", plane, room));
+  const roomAhead = (): number => Math.min(MOST_AHEAD_BYTES, line.allowance() * AHEAD_SHARE);
   const whole = (layer: Layer, plane: Plane, indices: number[], isUrgent: boolean, room = line.stepAllowance()): Job[] => {
-    const stride = bytes.strideFor(layer, plane, room);
+    const stride = strideFor(layer, plane, room);
     const each = stride ? bytes.coarse(layer, plane, stride) : bytes.sharp(layer, plane);
     // As many as may be under way together, at least one.
-    const count = Math.max(1, Math.min(indices.length, BATCH, Math.floor((line.allowance() * AHEAD_SHARE) / each)));
+    const count = Math.max(1, Math.min(indices.length, BATCH, Math.floor(roomAhead() / each)));
     return [{ layer, plane, indices: indices.slice(0, count), stride, rows: null, urgent: isUrgent, bytes: each * count }];
   };
   const sharp = (layer: Layer, plane: Plane, index: number): Job[] => {
@@ -148,7 +147,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   /** How many slices to have on each side of what is seen: from a near kernel as many as a drag may cross, and there is room for. */
   const ahead = (plane: Plane, room: number): number => {
     const each = (of: number): number =>
-      LAYERS.filter(there).reduce((sum, layer) => sum + bytes.kept(layer, plane) / Math.max(1, bytes.strideFor(layer, plane, of)) ** 2, 0);
+      LAYERS.filter(there).reduce((sum, layer) => sum + bytes.kept(layer, plane) / Math.max(1, strideFor(layer, plane, of)) ** 2, 0);
     // Where steps need coarse slices, those and sharp ones share what there is.
     const share = each(line.stepAllowance()) < each(line.allowance()) ? 0.5 : 1;
     const most = Math.max(LEAST_AHEAD, Math.floor((share * AHEAD_BYTES) / PLANES.length / 2 / each(room)));
@@ -169,7 +168,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const open = steps.filter(isOpen).slice(0, BATCH);
     return LAYERS.filter(there).map((layer) => {
       const indices = open.filter((index) => lacks(layer, plane, index));
-      const stride = bytes.strideFor(layer, plane, room);
+      const stride = strideFor(layer, plane, room);
       return { layer, plane, indices, stride, rows: null, urgent: true, bytes: indices.length * bytes.coarse(layer, plane, stride || 1) };
     });
   };
@@ -179,7 +178,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const layers = LAYERS.filter(there);
     const seen = wished.planes().filter((plane) => wished.index(plane) >= 0);
     const hasty = seen.filter(wished.pace);
-    const isFull = new Set([...urgent.values()].filter((one) => one !== message)).size >= line.depth();
+    const isFull = out.messages() >= line.depth();
     if (!isFull) {
       const room = Math.min(line.stepAllowance() / hasty.length, MET_BYTES);
       const jobs = hasty.flatMap((plane) => meet(plane, room)).filter((job) => job.indices.length);
@@ -189,11 +188,11 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
           const index = wished.index(plane);
           if (hasty.includes(plane) || !lacks(layer, plane, index)) continue;
           const jobs = whole(layer, plane, [index], true);
-          return !urgent.size || underWay + jobs[0]!.bytes <= line.allowance() ? jobs : [];
+          return !out.isAwaited() || out.bytes() + jobs[0]!.bytes <= line.allowance() ? jobs : [];
         }
       }
     }
-    if (urgent.size || hasty.length) return []; // nothing may come before what is waited for
+    if (out.isAwaited() || hasty.length) return []; // nothing may come before what is waited for
     for (const layer of layers) {
       for (const plane of wished.planes()) {
         const missing = wished.many(plane).filter((index) => lacks(layer, plane, index));
@@ -221,7 +220,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       for (const plane of wished.planes()) {
         const most = ahead(plane, room);
         for (const layer of layers) {
-          const isSharp = hasTime && bytes.strideFor(layer, plane, room) === 0;
+          const isSharp = hasTime && strideFor(layer, plane, room) === 0;
           const around = wished.around(plane, most, count(plane));
           const missing = around.filter((index) => lacks(layer, plane, index) || (isSharp && coarse(layer, plane, index)));
           // Those at the far end wait for others, so that a drag does not ask for each of them by itself.
@@ -254,10 +253,10 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       const jobs = next();
       const [job] = jobs;
       if (!job) break;
-      if (!job.urgent && underWay > 0 && underWay + job.bytes > line.allowance() * AHEAD_SHARE) break;
+      if (!job.urgent && out.bytes() > 0 && out.bytes() + job.bytes > roomAhead()) break;
       jobs.forEach(send);
     }
-    if (scene && !underWay && !next().length) idle();
+    if (scene && !out.bytes() && !next().length) idle();
     const left = wished.untilRest();
     if (left > 0 && !resting) {
       resting = window.setTimeout(() => {
@@ -271,21 +270,9 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const { layer, plane, indices, stride, rows } = job;
     const of = scene!;
     const names = indices.map((index) => key(layer, plane, index));
-    // Masks become so small that it is worth it on any link.
-    const compress = line.packs() || (layer !== "image" && job.bytes > LEAST_PACKED);
+    const compress = line.packs() || (layer !== "image" && job.bytes > LEAST_PACKED * indices.length);
     const askedAt = performance.now();
-    for (const name of names) {
-      asked.add(name);
-      if (job.urgent) urgent.set(name, message);
-    }
-    underWay += job.bytes;
-    if (!isClosing) {
-      isClosing = true;
-      queueMicrotask(() => {
-        isClosing = false;
-        message++;
-      });
-    }
+    out.leave(names, job.bytes, job.urgent);
     kernel
       .ask("slices", {
         scene: of.key, plane, indices, layer, compress, ...(stride ? { coarse: true, stride } : {}), ...(rows ? { rows } : {}),
@@ -298,7 +285,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         if (compress && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
         await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
         // An answer from other masks: theirs will be told, and asking again before that would not end.
-        for (const name of names) if (!kept.has(name)) refused.add(name);
+        for (const name of names) if (!kept.has(name)) out.refuse(name);
         if (scene?.key !== of.key) return;
         const far = (index: number): number => Math.abs(index - wished.index(plane));
         const [nearest] = job.urgent ? indices.filter((index) => isWhole(plane, index)).sort((a, b) => far(a) - far(b)) : [];
@@ -306,16 +293,11 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         if (nearest !== undefined || indices.some((index) => wished.isSeen(plane, index))) arrived(plane);
       })
       .catch((error: Error | null) => {
-        // Not again before something has changed.
-        for (const name of names) refused.add(name);
+        names.forEach(out.refuse);
         if (error && scene?.key === of.key) failed(error);
       })
       .finally(() => {
-        underWay -= job.bytes;
-        for (const name of names) {
-          asked.delete(name);
-          urgent.delete(name);
-        }
+        out.land(names, job.bytes);
         pump();
       });
   };
@@ -325,8 +307,8 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     first.map(({ fields, buffer }) => {
       const [layer, plane, index] = [fields.layer, fields.plane, fields.index];
       const name = nameOf(layer === "image" ? of : { content: fields.content, key: of.key }, layer, plane, index);
-      asked.add(name);
-      return kept.take(of, layer, plane, index, fields, buffer, null).finally(() => asked.delete(name));
+      out.leave([name], 0, false);
+      return kept.take(of, layer, plane, index, fields, buffer, null).finally(() => out.land([name], 0));
     });
   const readFirst = ({ content, buffers }: Reply): Early[] =>
     (content["slices"] as Early["fields"][]).map((fields, i) => ({ fields, buffer: buffers[i]! }));
@@ -351,7 +333,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
 
   const set = (layer: "labels" | "other", next: Labels | null): void => {
     tables[layer] = next;
-    refused.clear();
+    out.forgive();
     pump();
   };
   const at = (layer: Layer, plane: Plane, index: number): Raster | undefined =>
@@ -365,7 +347,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
       if (same) return;
       tables.labels = tables.other = null;
       wished.clear();
-      refused.clear();
+      out.forgive();
       latest.clear();
       kept.forgetParts();
       takeEarly();
