@@ -221,7 +221,8 @@ class Viewer(View):
         if shown is None or message.get("scene") != self.scene.get("key"):
             return {"closed": True}, []  # it was asked for before the next case was opened
         wanted = check_request(shown, message)
-        self._far = wanted.compress
+        if wanted.layer == "image":  # masks are worth packing for a near browser, too
+            self._far = wanted.compress
         fields, buffers = cut_slices(shown, wanted, self.selection.window or shown.window)
         if wanted.layer != "image":
             state = self.labels if wanted.layer == "labels" else self.other

@@ -200,6 +200,29 @@ def test_a_hand_in_haste_is_met_with_coarse_slices_and_always_sees_one_that_is_n
     assert 190 in {i for m in sharp for i in m["indices"]}
 
 
+def test_what_is_seen_stays_until_a_slice_far_away_has_come(linked: Callable):
+    shape = [600, 500, 300]
+    widget = linked(50_000, 300, shape)
+    widget.page.evaluate("window.numbered = true")
+    widget.set("scene", scene("a#1", "a", shape))
+    quiet(widget)
+    assert grey(widget) == 149
+    widget.page.focus(".xp-planes")
+    for _ in range(4):  # to what was read ahead
+        widget.page.keyboard.press("PageUp")
+        widget.page.wait_for_timeout(150)
+    assert grey(widget) == 153
+    quiet(widget)
+    widget.set("point", [300, 250, 20])
+    greys = set()
+    for _ in range(5):
+        widget.page.wait_for_timeout(30)
+        greys.add(grey(widget))
+    assert greys == {153}
+    quiet(widget)
+    assert grey(widget) == 10
+
+
 def test_what_is_wished_at_one_moment_is_one_message(linked: Callable):
     widget = linked(50_000, 1)
     widget.set("layout_name", "grid")

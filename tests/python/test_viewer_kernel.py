@@ -437,6 +437,15 @@ def test_packed_coarse_and_partial_slices_are_those_of_the_whole(opened, dtype: 
             np.testing.assert_allclose(coarse, expected, atol=(top - low) / 255)
 
 
+def test_a_browser_is_near_that_takes_the_image_as_it_is_and_large_masks_packed(opened):
+    view = opened({"a": box_mask((1, 5), (1, 5), (1, 5))})
+    cut(view, "axial", 4, "image", compress=False)
+    cut(view, "axial", 4, "labels", compress=True)
+    assert not view._far
+    cut(view, "axial", 4, "image", compress=True)
+    assert view._far
+
+
 def test_options_of_a_browser_are_bounded(opened):
     view = opened({})
     view.options = {"opacity": 7, "width": -1, "paint": "spray", "overlay": 1, "smooth": False, "evil": "x"}

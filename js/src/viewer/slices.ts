@@ -41,7 +41,7 @@ export interface Slices {
   unwant(plane: Plane): void;
   /** Many small slices are seen at once; replaces the last such wish of the plane, [] ends it. */
   wantMany(plane: Plane, indices: readonly number[]): void;
-  /** The slice itself where it is there, else the one that came last of those a hand has passed over on its way to it. */
+  /** The slice to show: itself where it is there, else one that a hand passes on its way to it, or what was seen last. */
   nearest(plane: Plane, index: number): number;
   image(plane: Plane, index: number): Raster<Values> | undefined;
   labels(plane: Plane, index: number): Raster<Ids> | undefined;
@@ -89,7 +89,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   const tables: Record<"labels" | "other", Labels | null> = { labels: null, other: null };
   const bytes = sizes(line, () => scene!, (layer) => tables[layer]!);
   const wished = wishes();
-  /** By plane, what came last of what was waited for. */
+  /** By plane, what was seen last, or came last of what was waited for. */
   const latest = new Map<Plane, number>();
   let resting = 0;
   const out = flight();
@@ -378,7 +378,11 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     isFar: () => line.packs(),
     isHasty: () => wished.planes().some((plane) => wished.pace(plane) !== 0),
     nearest(plane, index) {
-      if (!scene || at("image", plane, index)) return index;
+      if (!scene) return index;
+      if (at("image", plane, index)) {
+        latest.set(plane, index); // what is seen stays until something nearer has come
+        return index;
+      }
       return beside(plane, index).find((one) => isWhole(plane, one)) ?? latest.get(plane) ?? index;
     },
     image: (plane, index) => at("image", plane, index) as Raster<Values> | undefined,
