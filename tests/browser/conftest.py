@@ -19,6 +19,7 @@ THEMES = {
 
 MODEL = """
 window.sent = [];
+window.together = [];
 window.carried = {};
 window.saved = [];
 window.stub = (state) => {
@@ -33,7 +34,10 @@ window.stub = (state) => {
     on: (event, f) => (heard[event] ??= []).push(f),
     off: (event, f) => { heard[event] = (heard[event] ?? []).filter((g) => g !== f); },
     send: (content, _callbacks, buffers = []) => {
-      if (content.kind === 'many') return content.asks.forEach((ask) => window.model.send(ask));
+      if (content.kind === 'many') {
+        window.together.push(content.asks.map((ask) => ask.kind));
+        return content.asks.forEach((ask) => window.model.send(ask));
+      }
       window.carried[content.id] = buffers.map((buffer) => btoa(Array.from(new Uint8Array(buffer), (n) => String.fromCharCode(n)).join('')));
       window.sent.push(content);
     },

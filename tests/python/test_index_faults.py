@@ -144,6 +144,7 @@ def test_progress_in_a_log_file_is_a_few_lines(large: Path, tmp_path: Path, comm
 def test_two_processes_at_once_do_no_harm(large: Path, tmp_path: Path):
     builds = [start(large, tmp_path / "store", "--workers", "1", "--json") for _ in range(2)]
     while not (tmp_path / "store/manifest.json").exists():
+        assert any(build.poll() is None for build in builds)
         time.sleep(0.01)
     seen = []
     while any(build.poll() is None for build in builds):

@@ -27,6 +27,11 @@ export const isNear = (): boolean => ["localhost", "127.0.0.1", "[::1]", ""].inc
 export interface Kernel {
   /** Ask and wait for the answer; rejects with the kernel's own words. */
   ask(kind: string, fields?: Record<string, unknown>, buffers?: Uint8Array[]): Promise<Reply>;
+  /**
+   * The same for what is answered fast: those of one moment go as one message, since each costs Jupyter and the page
+   * far more than its bytes, and a near kernel answers them in one.
+   */
+  askTogether(kind: string, fields: Record<string, unknown>): Promise<Reply>;
   /** Tell without waiting; what goes wrong shows in the model's `error` trait. */
   tell(kind: string, fields?: Record<string, unknown>): void;
   /** Hear what the kernel says without having been asked. */
@@ -46,7 +51,6 @@ export function connect(model: AnyModel<any>): Kernel {
   let closed = false;
   let tellSilence: ((is: boolean) => void) | null = null;
   let watch = 0;
-  /** What is asked at one moment goes as one message: each costs Jupyter and the page far more than its bytes. */
   let asking: Record<string, unknown>[] = [];
   const flush = (): void => {
     const asks = asking;
@@ -98,19 +102,27 @@ export function connect(model: AnyModel<any>): Kernel {
   };
   model.on("msg:custom", receive);
 
-  return {
-    ask(kind, fields = {}, buffers = []) {
+  const wait = (send: (id: string) => void): Promise<Reply> =>
+    new Promise((resolve, reject) => {
+      if (closed) return reject(new Error("The view was closed."));
       const id = `${prefix}-${++last}`;
-      return new Promise((resolve, reject) => {
-        if (closed) return reject(new Error("The view was closed."));
-        waiting.set(id, { resolve, reject, since: performance.now() });
-        listen();
-        if (buffers.length) model.send({ ...fields, kind, id }, undefined, buffers);
-        else if (asking.push({ ...fields, kind, id }) === 1) queueMicrotask(flush);
-      });
-    },
+      waiting.set(id, { resolve, reject, since: performance.now() });
+      listen();
+      send(id);
+    });
+
+  return {
+    ask: (kind, fields = {}, buffers = []) =>
+      wait((id) => {
+        flush(); // what was asked before is answered before
+        model.send({ ...fields, kind, id }, undefined, buffers);
+      }),
+    askTogether: (kind, fields) =>
+      wait((id) => {
+        if (asking.push({ ...fields, kind, id }) === 1) queueMicrotask(flush);
+      }),
     tell(kind, fields = {}) {
-      flush(); // it may be about what was asked before
+      flush();
       model.send({ ...fields, kind });
     },
     hear(kind, listener) {

@@ -37,7 +37,7 @@ export function flight(): Flight {
       }
       if (isOpen) return;
       isOpen = true;
-      // As of `Kernel.ask`: what is asked at one moment goes as one message.
+      // As of `Kernel.askTogether`: what is asked at one moment goes as one message.
       queueMicrotask(() => {
         isOpen = false;
         message++;

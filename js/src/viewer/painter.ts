@@ -92,9 +92,11 @@ export function painter(): Painter {
   const picture = layer();
   const colour = layer();
 
-  /** How a picture was drawn last: pixels merged, and whether by their mean. */
-  let fewer: readonly [number, boolean] = [1, true];
-  let drawnAt: Lattice | null = null;
+  /** How a picture was drawn last: where, and whether by means of the pixels that it merges. */
+  let drawn: { at: Lattice; isMean: boolean } | null = null;
+  /** Pixels for the canvas, no more than it has. */
+  const fewer = (values: Raster<Values>): [Fewer<Values>, number] =>
+    drawn ? [drawn.isMean ? average : pick, merged(values, drawn.at)] : [pick, 1];
 
   const print = (pixels: HTMLCanvasElement, cut: Cut, stride: number): Print => ({
     pixels, across: cut.width / (stride * pixels.width), up: cut.height / (stride * pixels.height),
@@ -146,9 +148,9 @@ export function painter(): Painter {
     context.globalAlpha = 1;
   };
   const image = (cut: Cut, grey: Uint32Array): Print => {
-    const [every, isMean] = fewer;
-    const pixels = picture([cut.values, grey, every, isMean], () => {
-      const few = isMean ? average(cut.values, every) : pick(cut.values, every);
+    const [merge, every] = fewer(cut.values);
+    const pixels = picture([cut.values, grey, every, merge], () => {
+      const few = merge(cut.values, every);
       return [few, (out) => paintValues(few, grey, out)];
     });
     return print(pixels, cut, cut.values.stride * every);
@@ -157,7 +159,8 @@ export function painter(): Painter {
   return {
     image,
     prepare({ values, ids, otherIds }, look) {
-      if (!drawnAt) return false;
+      if (!drawn) return false;
+      const { at } = drawn;
       let isNew = false;
       const make = (isMade: boolean, work: () => unknown): void => {
         if (isMade) return;
@@ -165,26 +168,25 @@ export function painter(): Painter {
         isNew = true;
       };
       if (values) {
-        const every = merged(values, drawnAt);
-        const few: Fewer<Values> = fewer[1] ? average : pick;
-        make(few.isMade(values, every), () => few(values, every));
+        const [merge, every] = fewer(values);
+        make(merge.isMade(values, every), () => merge(values, every));
       }
-      for (const [layer, of] of [["labels", ids], ["other", otherIds]] as const) {
-        const labels = look[layer];
+      for (const [which, of] of [["labels", ids], ["other", otherIds]] as const) {
+        const labels = look[which];
         if (!of || !labels) continue;
-        const every = merged(of, drawnAt);
-        if (layer !== look.filled || look.paint !== "fill") make(borders.get(of.data)?.sets === labels.sets, () => runsOf(of, labels));
-        if (layer === look.filled && look.paint !== "outline") make(pick.isMade(of, every), () => pick(of, every));
+        const every = merged(of, at);
+        if (which !== look.filled || look.paint !== "fill") make(borders.get(of.data)?.sets === labels.sets, () => runsOf(of, labels));
+        if (which === look.filled && look.paint !== "outline") make(pick.isMade(of, every), () => pick(of, every));
       }
       return isNew;
     },
     draw(context, cut, grey, look, options, at, scale) {
       context.setTransform(at.stepX, 0, 0, at.stepY, at.x, at.y);
       context.imageSmoothingEnabled = options.smooth;
-      fewer = [merged(cut.values, at), options.smooth];
-      drawnAt = at;
+      drawn = { at, isMean: options.smooth };
       const slice = image(cut, grey);
-      context.imageSmoothingQuality = Math.abs(at.stepX) * cut.values.stride * fewer[0]! < 1 ? "medium" : "low";
+      const pixel = (cut.width * Math.abs(at.stepX)) / (slice.pixels.width * slice.across);
+      context.imageSmoothingQuality = pixel < 1 ? "medium" : "low";
       lay(context, slice, cut);
       if (options.overlay) {
         const filled = fill(cut, look, options, at);

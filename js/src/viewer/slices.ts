@@ -274,7 +274,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const askedAt = performance.now();
     out.leave(names, job.bytes, job.urgent);
     kernel
-      .ask("slices", {
+      .askTogether("slices", {
         scene: of.key, plane, indices, layer, compress, ...(stride ? { coarse: true, stride } : {}), ...(rows ? { rows } : {}),
       })
       .then(async ({ content, buffers, came }) => {

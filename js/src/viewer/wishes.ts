@@ -28,10 +28,10 @@ export interface Wishes {
   isSeen(plane: Plane, index: number): boolean;
   /** Slices at a time that a hand in haste passes over, up or down; 0 where it is in none. */
   pace(plane: Plane): number;
-  /** The slices around what is seen, `most` on each side, the nearest first, and of two those in the last direction. */
-  around(plane: Plane, most: number, of: number): number[];
+  /** Of so many slices those around what is seen, `most` on each side, the nearest first, and of two those in the last direction. */
+  around(plane: Plane, most: number, count: number): number[];
   /** What the next `most` steps would show, at the pace of the hand. */
-  onward(plane: Plane, most: number, of: number): number[];
+  onward(plane: Plane, most: number, count: number): number[];
   rests(): boolean;
   /** Milliseconds until the hand rests. */
   untilRest(): number;
