@@ -16,6 +16,7 @@ interface Connection {
   statusChanged: Signal;
   connectionStatusChanged: Signal;
   disposed: Signal;
+  requestKernelInfo(): Promise<unknown>;
 }
 
 interface Model {
@@ -27,7 +28,7 @@ interface Model {
 const ENDED: ReadonlySet<string> = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 /** A link that is back by then was hardly away. */
 const AWAY_MS = 500;
-/** A kernel that is idle has answered by then. */
+/** So long after a kernel has answered a later question, it has none for the earlier one. */
 const ANSWER_MS = 3_000;
 
 /** A page of another kind than JupyterLab's or Voila's has no such connection. */
@@ -44,30 +45,44 @@ export function watchLife(model: Model, tell: (life: Life) => void): () => void 
   const id = `life-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`;
   let life: Life = "here";
   let timer = 0;
+  /** Which connection a question went out on, and whether it has. */
   let asked = false;
+  let connection = 0;
 
   const become = (next: Life): void => {
     clearTimeout(timer);
     timer = 0;
     asked = false;
-    if (life === next || life === "gone") return;
+    if (life === next) return;
     life = next;
     tell(life);
   };
+  // It may be another kernel under the same name: only the same one knows this view. However long a
+  // kernel is busy, it answers its messages in order.
+  const ask = (): void => {
+    const mine = ++connection;
+    model.send({ kind: "here", id });
+    kernel.requestKernelInfo().then(
+      () => {
+        if (mine === connection && asked) timer = window.setTimeout(become, ANSWER_MS, "gone");
+      },
+      () => undefined,
+    );
+  };
   const look = (): void => {
+    if (life === "gone") return;
     if (kernel.isDisposed || ENDED.has(kernel.status)) return become("gone");
     const connected = kernel.connectionStatus === "connected";
     if (life === "away") {
-      // It may be another kernel under the same name: only the same one knows this view.
-      if (connected && !asked) model.send({ kind: "here", id });
+      if (!connected) clearTimeout(timer);
+      const isNew = connected && !asked;
       asked = connected;
-      clearTimeout(timer);
-      if (connected && kernel.status === "idle") timer = window.setTimeout(become, ANSWER_MS, "gone");
+      if (isNew) ask();
     } else if (connected) become("here");
     else if (!timer) timer = window.setTimeout(become, AWAY_MS, "away");
   };
   const hear = (content: Record<string, unknown>): void => {
-    if (life === "away" && content["id"] === id) become("here");
+    if (content["id"] === id) become("here");
   };
   const signals = [kernel.statusChanged, kernel.connectionStatusChanged, kernel.disposed];
   for (const signal of signals) signal.connect(look);
