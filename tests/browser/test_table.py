@@ -29,6 +29,19 @@ def test_a_click_opens_the_case(stub: Callable[..., Stub]):
     widget.page.wait_for_selector("[data-case=s1][aria-selected=true]")
 
 
+def test_a_click_on_a_row_that_is_drawn_anew_meanwhile_counts(stub: Callable[..., Stub]):
+    widget = stub("table", state())
+    answer(widget)
+    box = widget.page.locator("[data-case=s1]").bounding_box()
+    assert box is not None
+    widget.page.mouse.move(box["x"] + 9, box["y"] + 9)
+    widget.page.mouse.down()
+    widget.set("state", state(case="s2")["state"])
+    widget.page.wait_for_selector("[data-case=s2][aria-selected=true]")
+    widget.page.mouse.up()
+    assert [message["case"] for message in widget.wait_sent("open")] == ["s1"]
+
+
 def test_a_hundred_thousand_rows_are_paged_and_few_are_drawn(stub: Callable[..., Stub]):
     widget = stub("table", state(100_000))
     answer(widget)

@@ -58,17 +58,10 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     if (!isShownBeside({ shared: state().shared, case: id })) kernel.tell("open", { case: id });
   };
 
-  const rowAt = (index: number): HTMLElement => {
-    const { columns, case: chosen } = state();
-    const cells = data.row(index);
+  const makeRow = (index: number, cells: string[] | undefined): HTMLElement => {
     const id = cells?.[0] ?? "";
-    const el = h("div", {
-      class: "xp-row", role: "row", "aria-rowindex": index + 2,
-      "aria-selected": String(cells !== undefined && id === chosen),
-      "data-case": id, id: `${uid}-${index}`, style: `top:${scroll.top(index)}px`,
-    });
-    el.classList.toggle("xp-cursor", index === cursor);
-    columns.forEach((column, i) => {
+    const el = h("div", { class: "xp-row", role: "row", "aria-rowindex": index + 2, "data-case": id, id: `${uid}-${index}` });
+    state().columns.forEach((column, i) => {
       const text = cells?.[i] ?? "";
       el.append(h("span", { role: i ? "gridcell" : "rowheader", class: column.numeric ? "xp-n xp-num" : "", title: text }, cells ? text : i ? "" : "…"));
     });
@@ -76,6 +69,19 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
       cursor = index;
       if (cells) open(id);
     });
+    return el;
+  };
+  /** Rows stay the same elements for as long as they say the same: a click on one that goes meanwhile would be lost. */
+  let drawn = new Map<number, { el: HTMLElement; says: string }>();
+  const rowAt = (index: number): HTMLElement => {
+    const cells = data.row(index);
+    const says = JSON.stringify([state().columns, cells]);
+    const before = drawn.get(index);
+    const el = before?.says === says ? before.el : makeRow(index, cells);
+    drawn.set(index, { el, says });
+    el.ariaSelected = String(cells !== undefined && cells[0] === state().case);
+    el.style.top = `${scroll.top(index)}px`;
+    el.classList.toggle("xp-cursor", index === cursor);
     return el;
   };
 
@@ -87,7 +93,9 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     data.want(first, last, order());
     if (cursor >= first && cursor < last) view.setAttribute("aria-activedescendant", `${uid}-${cursor}`);
     else view.removeAttribute("aria-activedescendant");
-    rows.replaceChildren(...Array.from({ length: Math.max(0, last - first) }, (_, i) => rowAt(first + i)));
+    const shown = Array.from({ length: Math.max(0, last - first) }, (_, i) => rowAt(first + i));
+    drawn = new Map([...drawn].filter(([index]) => index >= first && index < last));
+    if (shown.length !== rows.children.length || shown.some((row, i) => row !== rows.children[i])) rows.replaceChildren(...shown);
   };
 
   /** One width for head and rows, so that their columns agree: by name and first rows; the rest is shared. */
