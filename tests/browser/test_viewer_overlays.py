@@ -93,6 +93,34 @@ def test_a_border_is_closed_at_inner_corners(stub: Callable[..., Stub]):
     assert colour(widget, "axial", x - 2, y - 2) == [GREY] * 3
 
 
+def test_a_border_that_lets_something_through_is_as_clear_where_its_bands_meet(stub: Callable[..., Stub]):
+    options = {"paint": "outline", "width": 4}
+    widget = shown(stub, options=options, opacities=[["left_thing", 0.5], ["right_thing", 0.4]])
+    x, y = spot(widget, "axial", (6, 21, 2))  # the corner of A, right in the picture, left in the patient
+    step = (x - spot(widget, "axial", (7, 21, 2))[0]) / 2
+    right, top = round(x + step), round(y - step)
+    red = pytest.approx(blend((255, 0, 0), 0.5), abs=2)
+    for place in ((right - 2, top + 2), (right - 2, top + 12), (right - 20, top + 2)):
+        assert colour(widget, "axial", *place) == red, place
+    # The right side of B crosses the upper one of A.
+    over = [0.4 * new + 0.6 * old for new, old in zip((0, 0, 255), blend((255, 0, 0), 0.5), strict=True)]
+    x = round((spot(widget, "axial", (11, 15, 2))[0] + spot(widget, "axial", (12, 15, 2))[0]) / 2)
+    assert colour(widget, "axial", x - 2, top + 2) == pytest.approx(over, abs=2)
+
+
+def test_borders_that_lie_beyond_the_picture_are_nowhere_in_it(stub: Callable[..., Stub]):
+    widget = shown(stub, options={"paint": "outline", "width": 3})
+    widget.page.mouse.click(*spot(widget, "axial", (9, 15, 2)))
+    for _ in range(12):
+        widget.page.keyboard.press("+")
+    quiet(widget)
+    colours = widget.page.evaluate(
+        """() => { const c = document.querySelector('.xp-plane-axial canvas');
+          return [...new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer))]; }"""
+    )
+    assert colours == [0xFF000000 | GREY * 0x010101]
+
+
 def test_hover_in_the_list_and_in_the_picture_brightens_the_border(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (6, 15, 2))

@@ -156,12 +156,17 @@ function eachDash({ on, period }: Dash, begin: number, low: number, high: number
   }
 }
 
+/** What rectangles of whole pixels of a canvas are laid on. */
+export interface Rects {
+  rect(x: number, y: number, width: number, height: number): void;
+}
+
 /**
  * Trace a border as bands of `width` pixels on the structure's own side of it, whole or as dashes. These are measured along
  * the border wherever it goes on in one sense, since x + y or x - y grows there as its length does: no run has to know of
  * the others. A short top or bottom has no gap, so that nothing small is lost in one.
  */
-export function traceRuns(context: CanvasRenderingContext2D, runs: Runs, at: Lattice, width: number, dash: Dash | null = null): void {
+export function traceRuns(onto: Rects, runs: Runs, at: Lattice, width: number, dash: Dash | null = null): void {
   const [right, down] = [Math.sign(at.stepX), Math.sign(at.stepY)];
   const [x0, y0] = [Math.round(at.x), Math.round(at.y)];
   for (let i = 0; i < runs.length; i += 4) {
@@ -174,10 +179,10 @@ export function traceRuns(context: CanvasRenderingContext2D, runs: Runs, at: Lat
       const [from, to] = [Math.round(at.y + at.stepY * runs[i + 1]!), Math.round(at.y + at.stepY * runs[i + 2]!)];
       const left = Math.min(x, x + inward * right);
       const [top, bottom] = [Math.min(from, to), Math.max(from, to)];
-      if (!dash) context.rect(left, top, width, bottom - top);
+      if (!dash) onto.rect(left, top, width, bottom - top);
       else {
         const begin = y0 + (turn > 0 ? x0 - x : x - x0 - dash.on);
-        eachDash(dash, begin, top, bottom, (start, length) => context.rect(left, start, width, length));
+        eachDash(dash, begin, top, bottom, (start, length) => onto.rect(left, start, width, length));
       }
     } else {
       const y = Math.round(at.y + at.stepY * runs[i]!);
@@ -186,9 +191,9 @@ export function traceRuns(context: CanvasRenderingContext2D, runs: Runs, at: Lat
       const to = Math.round(at.x + at.stepX * runs[i + 2]!) + (kind & TO ? width * right : 0);
       const top = Math.min(y, y + inward * down);
       const [left, end] = [Math.min(from, to), Math.max(from, to)];
-      if (!dash || (!(kind & (FROM | TO)) && end - left <= dash.period)) context.rect(left, top, end - left, width);
+      if (!dash || (!(kind & (FROM | TO)) && end - left <= dash.period)) onto.rect(left, top, end - left, width);
       else {
-        eachDash(dash, x0 - turn * (y - y0), left, end, (start, length) => context.rect(start, top, length, width));
+        eachDash(dash, x0 - turn * (y - y0), left, end, (start, length) => onto.rect(start, top, length, width));
       }
     }
   }

@@ -151,8 +151,10 @@ export function mosaic(slices: Slices): Mosaic {
         x: (left + p.originX - p.stepX / 2) * scale, y: (top + p.originY - p.stepY / 2) * scale,
         stepX: p.stepX * scale, stepY: p.stepY * scale,
       };
-      cell.paint.draw(context, cut, f.grey, f.look, options, at, scale);
-      cell.paint.highlight(context, cut, f.look, f.hovered, options, at, scale);
+      const [right, bottom] = [Math.ceil((left + f.cellWidth) * scale), Math.ceil((top + f.cellHeight) * scale)];
+      const onto = { context, at, box: { left: Math.floor(left * scale), top: Math.floor(top * scale), right, bottom }, scale };
+      cell.paint.draw(onto, cut, f.grey, f.look, options);
+      cell.paint.highlight(onto, cut, f.look, f.hovered, options);
       context.setTransform(scale, 0, 0, scale, 0, 0);
       if (marked) {
         context.strokeStyle = marked;

@@ -3,6 +3,7 @@ import { paintDifference, paintIds, paintValues, type Look, type Rgb } from "./c
 import { dashOf, findRuns, traceRuns, type Dash, type Lattice, type Runs } from "./edges";
 import { alike, average, pick, type Fewer, type Ids, type Raster, type Values } from "./raster";
 import type { Labels, Options } from "./scene";
+import { strokes, type Box } from "./strokes";
 
 /** What there is of a slice. */
 export interface Layers {
@@ -26,15 +27,23 @@ export interface Print {
   up: number;
 }
 
+/** Where a slice is drawn: all in pixels of the canvas, `scale` of them to a CSS pixel. */
+export interface Onto {
+  context: CanvasRenderingContext2D;
+  at: Lattice;
+  /** What of the canvas may be drawn on. */
+  box: Box;
+  scale: number;
+}
+
 export interface Painter {
   /** Make what a slice would be drawn from as the last one was, before it is seen; false where that is there. */
   prepare(layers: Layers, look: Look): boolean;
   /** The windowed slice, in as many pixels as it was drawn with last. */
   image(cut: Cut, grey: Uint32Array): Print;
-  /** Draw a slice; `at` and widths are in pixels of the canvas, `scale` of them to a CSS pixel. */
-  draw(context: CanvasRenderingContext2D, cut: Cut, grey: Uint32Array, look: Look, options: Options, at: Lattice, scale: number): void;
+  draw(onto: Onto, cut: Cut, grey: Uint32Array, look: Look, options: Options): void;
   /** Draw the borders of some structures so that they stand out. */
-  highlight(context: CanvasRenderingContext2D, cut: Cut, look: Look, rows: ReadonlySet<number>, options: Options, at: Lattice, scale: number): void;
+  highlight(onto: Onto, cut: Cut, look: Look, rows: ReadonlySet<number>, options: Options): void;
 }
 
 interface Found {
@@ -53,12 +62,21 @@ function runsOf({ data, width, height }: Raster<Ids>, labels: Labels): Map<numbe
   return found.runs;
 }
 
-const css = ([r, g, b]: Rgb): string => `rgb(${r} ${g} ${b})`;
+const BLACK: Rgb = [0, 0, 0];
 const brighter = (color: Rgb): Rgb => color.map((c) => Math.round(c + (255 - c) * 0.6)) as Rgb;
 const thick = (width: number, scale: number): number => Math.max(1, Math.round(width * scale));
 
 /** Beside the outlines of the set that it is held against, those of the other one are dashed: they have the same colours. */
 const dashOver = (look: Look, width: number): Dash | null => (look.other ? dashOf(width) : null);
+
+/** One for all, since each is drawn as soon as it is laid. */
+const lines = strokes();
+const beginLines = ({ context: { canvas }, box }: Onto): void => lines.begin(canvas.width, canvas.height, box);
+const drawLines = ({ context }: Onto): void => {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.imageSmoothingEnabled = false;
+  lines.drawOnto(context);
+};
 
 let paintings = 0;
 
@@ -129,23 +147,16 @@ export function painter(): Painter {
     const [ids, labels] = isLabels ? [cut.ids, look.labels] : [cut.otherIds, look.other];
     return ids && labels ? { runs: runsOf(ids, labels), at: latticeOf(ids, on) } : null;
   };
-  const outline = (
-    context: CanvasRenderingContext2D, border: ReturnType<typeof borderOf>, look: Look, width: number, casing: number, dash: Dash | null,
-  ): void => {
+  const outline = (border: ReturnType<typeof borderOf>, look: Look, width: number, casing: number, dash: Dash | null): void => {
     if (!border) return;
     const { runs, at } = border;
     // The casing of all lies under the lines of all.
     for (const under of casing ? [true, false] : [false]) {
       for (const [row, found] of runs) {
         if (!look.shown.has(row) || !look.opacities[row]) continue;
-        context.globalAlpha = look.opacities[row]!;
-        context.fillStyle = under ? "#000" : css(look.colors[row]!);
-        context.beginPath();
-        traceRuns(context, found, at, under ? width + casing : width, dash);
-        context.fill();
+        lines.lay(under ? BLACK : look.colors[row]!, look.opacities[row]!, (rects) => traceRuns(rects, found, at, under ? width + casing : width, dash));
       }
     }
-    context.globalAlpha = 1;
   };
   const image = (cut: Cut, grey: Uint32Array): Print => {
     const [merge, every] = fewer(cut.values);
@@ -180,7 +191,8 @@ export function painter(): Painter {
       }
       return isNew;
     },
-    draw(context, cut, grey, look, options, at, scale) {
+    draw(onto, cut, grey, look, options) {
+      const { context, at, scale } = onto;
       context.setTransform(at.stepX, 0, 0, at.stepY, at.x, at.y);
       context.imageSmoothingEnabled = options.smooth;
       drawn = { at, isMean: options.smooth };
@@ -192,16 +204,20 @@ export function painter(): Painter {
         const filled = fill(cut, look, options, at);
         context.imageSmoothingEnabled = false;
         if (filled) lay(context, filled, cut);
-        context.setTransform(1, 0, 0, 1, 0, 0);
-        const width = thick(options.width, scale);
-        const plain = !(options.difference && look.other);
-        if (plain && look.paint !== "fill") outline(context, borderOf(cut, look, "filled", at), look, width, 0, dashOver(look, width));
-        if (plain) outline(context, borderOf(cut, look, "outlined", at), look, width, thick(1, scale), null);
+        if (!(options.difference && look.other)) {
+          const width = thick(options.width, scale);
+          beginLines(onto);
+          if (look.paint !== "fill") outline(borderOf(cut, look, "filled", at), look, width, 0, dashOver(look, width));
+          outline(borderOf(cut, look, "outlined", at), look, width, thick(1, scale), null);
+          drawLines(onto);
+        }
       }
       context.setTransform(1, 0, 0, 1, 0, 0);
     },
-    highlight(context, cut, look, rows, options, at, scale) {
+    highlight(onto, cut, look, rows, options) {
       if (!options.overlay) return;
+      const { at, scale } = onto;
+      beginLines(onto);
       const width = thick(options.width + 1.25, scale);
       const dash = look.paint === "outline" ? dashOver(look, thick(options.width, scale)) : null;
       for (const which of ["filled", "outlined"] as const) {
@@ -210,13 +226,12 @@ export function painter(): Painter {
           const border = look.shown.has(row) && found?.runs.get(row);
           if (!found || !border) continue;
           for (const under of which === "outlined" ? [true, false] : [false]) {
-            context.fillStyle = under ? "#000" : css(brighter(look.colors[row]!));
-            context.beginPath();
-            traceRuns(context, border, found.at, under ? width + thick(1, scale) : width, which === "filled" ? dash : null);
-            context.fill();
+            const color = under ? BLACK : brighter(look.colors[row]!);
+            lines.lay(color, 1, (rects) => traceRuns(rects, border, found.at, under ? width + thick(1, scale) : width, which === "filled" ? dash : null));
           }
         }
       }
+      drawLines(onto);
     },
   };
 }

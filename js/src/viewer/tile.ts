@@ -210,10 +210,11 @@ export function tile(plane: Plane): Tile {
         canvas.height = deviceHeight;
       }
       const at = lattice(p, scale);
+      const box = { left: 0, top: 0, right: deviceWidth, bottom: deviceHeight };
       const onto = (context: CanvasRenderingContext2D): void => {
         context.setTransform(1, 0, 0, 1, 0, 0);
         context.clearRect(0, 0, deviceWidth, deviceHeight);
-        if (slice) paint.draw(context, slice, grey, look, options, at, scale);
+        if (slice) paint.draw({ context, at, box, scale }, slice, grey, look, options);
       };
       const context = canvas.getContext("2d")!;
       if (stays) {
@@ -230,7 +231,7 @@ export function tile(plane: Plane): Tile {
       } else onto(context);
       // In a drag one plane stays under the crosshair and two change: only the first is worth a copy.
       grounded = stays;
-      if (slice && frame.hovered.size) paint.highlight(context, slice, look, frame.hovered, options, at, scale);
+      if (slice && frame.hovered.size) paint.highlight({ context, at, box, scale }, slice, look, frame.hovered, options);
       context.setTransform(scale, 0, 0, scale, 0, 0);
       crosshair(context, frame, p, width, height);
       drawMeasurements(context, scene, measures.on(scene, plane, Math.round(frame.voxel[w]!)), p);
