@@ -136,7 +136,9 @@ def test_large_slices_of_a_near_kernel_come_coarse_while_one_scrolls_and_sharp_w
     widget = linked(40_000, 1, shape)
     widget.set("scene", scene("a#1", "a", shape))
     asked = quiet(widget)
-    sharp = [i for m in asked if m["plane"] == "axial" and not m.get("coarse") for i in m["indices"]]
+    # On a busy machine the link seems so slow that rows come by themselves.
+    whole = [m for m in asked if not m.get("coarse") and (m.get("rows") or [0])[0] == 0]
+    sharp = [i for m in whole if m["plane"] == "axial" for i in m["indices"]]
     assert len(sharp) == len(set(sharp)), "what is kept has room, and comes once"
     assert {147, 148, 149, 150, 151} <= set(sharp)
     widget.page.evaluate(
@@ -159,6 +161,41 @@ def test_large_slices_of_a_near_kernel_come_coarse_while_one_scrolls_and_sharp_w
     sharp = [m for m in quiet(widget) if m["plane"] == "axial" and not m.get("coarse")]
     assert {167, 168, 169, 170, 171} <= {i for m in sharp for i in m["indices"]}
     assert grey(widget) == 200
+
+
+def test_a_large_slice_that_was_not_read_ahead_comes_coarse_at_first_from_a_near_kernel_too(linked: Callable):
+    shape = [700, 600, 300]
+    widget = linked(50_000, 1, shape)
+    widget.set("scene", scene("a#1", "a", shape))
+    quiet(widget)
+    widget.page.focus(".xp-planes")
+    widget.page.keyboard.press("Home")
+    asked = [m for m in quiet(widget) if m["plane"] == "axial" and 0 in m["indices"]]
+    assert [bool(m.get("coarse")) for m in asked] == [True, False]
+
+
+def test_python_is_told_of_the_crosshair_seldom_in_haste_and_once_it_rests(linked: Callable):
+    widget = linked(50_000, 1, [100, 90, 300])
+    widget.set("scene", scene("a#1", "a", [100, 90, 300]))
+    quiet(widget)
+    told = widget.page.evaluate(
+        """async () => {
+          const el = document.querySelector('.xp-planes');
+          const begin = performance.now();
+          for (let step = 0; step < 25; step++) {
+            el.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageUp', shiftKey: true, bubbles: true}));
+            await new Promise((f) => setTimeout(f, 40));
+          }
+          const of = () => window.saved.filter(([name]) => name === 'point');
+          const count = of().length;
+          const took = performance.now() - begin;
+          await new Promise((f) => setTimeout(f, 600));
+          return [count, took, of().at(-1)[1]];
+        }"""
+    )
+    count, took_ms, last = told
+    assert 1 <= count <= 2 + took_ms / 400, told
+    assert last[2] == 2 * (149 + 25 * 5), told
 
 
 def test_a_hand_in_haste_is_met_with_coarse_slices_and_always_sees_one_that_is_near(linked: Callable):

@@ -1,9 +1,11 @@
 """Going to a case that was sent ahead or seen before: shown at once, whatever the kernel takes."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 from test_slices_transport import SHAPE, labels, linked, quiet, scene  # noqa: F401 - `linked` is a fixture
 from widgets import Stub
 
@@ -110,8 +112,8 @@ def test_a_typed_window_is_left_with_its_case_and_found_there_again(beside: Stub
     assert saved == [["window", typed]], "the rest is told as the cases are opened"
 
 
-def place(widget: Stub) -> str:
-    return widget.page.inner_text(".xp-plane-axial .xp-br")
+def see_slice(widget: Stub, number: int) -> None:
+    expect(widget.page.locator(".xp-plane-axial .xp-br")).to_have_text(re.compile(f"^{number} of 30"))
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -119,28 +121,28 @@ def test_a_case_that_is_come_back_to_shows_where_one_was_in_it(beside: Stub, tol
     for key in ("PageUp", "PageUp", "]"):
         press(beside, key)  # faster than the crosshair is told
     first = beside.sent_of("open")[-1]
-    assert place(beside).startswith("15 of 30"), "b was not seen before"
-    points = [point for name, point in beside.page.evaluate("window.saved") if name == "point"]
-    assert round(points[-1][2] / 2) == 16, "the kernel knows it before it opens b"
+    see_slice(beside, 15)  # b was not seen before
+    told_last = [point for name, point in beside.page.evaluate("window.saved") if name == "point"][-1]
+    assert round(told_last[2] / 2) == 16, "the kernel knows it before it opens b"
     if told:
-        beside.set("places", [["a", points[-1]]])
+        beside.set("places", [["a", told_last]])
         beside.set("point", None)
         confirm(beside, first, "b#2")
     press(beside, "[")
-    assert place(beside).startswith("17 of 30")
+    see_slice(beside, 17)
     if not told:
         beside.reply(first, reading=False)
         beside.set("places", [["b", [1, 1, 1]]])
-    beside.set("point", points[0])
+    beside.set("point", told_last)
     confirm(beside, beside.sent_of("open")[-1], "a#1")
-    assert place(beside).startswith("17 of 30")
-    assert beside.get("point") == points[0]
+    see_slice(beside, 17)
+    assert beside.get("point") == told_last
 
 
 def test_names_of_cases_are_only_names_where_places_are_looked_up(beside: Stub):
     beside.set("places", [["constructor", [1, 2, 3]]])
     press(beside, "]")
-    assert place(beside).startswith("15 of 30")
+    see_slice(beside, 15)
 
 
 def test_what_the_kernel_opened_before_does_not_come_in_between(beside: Stub):

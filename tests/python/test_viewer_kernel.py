@@ -437,6 +437,25 @@ def test_packed_coarse_and_partial_slices_are_those_of_the_whole(opened, dtype: 
             np.testing.assert_allclose(coarse, expected, atol=(top - low) / 255)
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_masks_for_a_near_browser_are_runs_or_pixels_whichever_are_fewer_bytes(opened, many: bool):
+    noise = np.random.default_rng(3).integers(0, 2, (9, *SHAPE)).astype(np.uint8)
+    masks = {f"n{i}": one for i, one in enumerate(noise)} if many else {"a": box_mask((1, 5), (1, 5), (1, 5))}
+    view = opened(masks)
+    for plane, (_, _, along) in PLANES.items():
+        for index in (0, 4, view.scene["shape"][along] - 1):
+            for more in ({}, {"coarse": True, "stride": 2}, {"rows": [1, 4]}):
+                packed = cut(view, plane, index, "labels", **more)
+                np.testing.assert_array_equal(
+                    cut(view, plane, index, "labels", compress=False, **more), packed
+                )
+        request = {"scene": view.scene["key"], "plane": plane, "indices": [4, 5], "layer": "labels"}
+        fields, buffers = ask(view, kind="slices", **request)
+        columns, rows = (view.scene["shape"][axis] for axis in PLANES[plane][:2])
+        assert fields["packed"] == ("raw" if many else "runs")
+        assert sum(map(len, buffers)) <= 2 * columns * rows * fields["bytes"]
+
+
 def test_a_browser_is_near_that_takes_the_image_as_it_is_and_large_masks_packed(opened):
     view = opened({"a": box_mask((1, 5), (1, 5), (1, 5))})
     cut(view, "axial", 4, "image", compress=False)

@@ -24,6 +24,10 @@ def unpack(fields: dict[str, Any], buffer: bytes, columns: int) -> np.ndarray:
     width = fields["bytes"]
     if fields["packed"] == "raw":
         return np.frombuffer(buffer, f"<u{width}").reshape(-1, columns)
+    if fields["packed"] == "runs":
+        count = len(buffer) // (4 + width)
+        lengths = np.frombuffer(buffer, "<u4", count)
+        return np.repeat(np.frombuffer(buffer, f"<u{width}", offset=4 * count), lengths).reshape(-1, columns)
     data = zlib.decompress(buffer)
     if fields["packed"] == "deflate":
         return np.frombuffer(data, f"<u{width}").reshape(-1, columns)

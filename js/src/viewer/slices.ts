@@ -15,16 +15,17 @@ const AHEAD = 10;
 /** Of the budget, what may be filled with slices that nobody has asked for yet. */
 const AHEAD_BYTES = 0.5 * BUDGET_BYTES;
 const LEAST_AHEAD = 2;
-/** A hand in haste is met so many of its steps ahead; more is asked for when one of the first few was not. */
-const MET = 12;
+/** A hand in haste is met so many of its steps ahead, in few messages; more is asked for when one of the first steps was not. */
+const MET = 20;
 const MET_SOON = 8;
+const MET_BATCH = 12;
 /** Bytes of a slice for it at most: a page that draws all the time takes in fewer than one that rests. */
-const MET_BYTES = 200_000;
+const MET_BYTES = 150_000;
 const BATCH = 6;
 /** Of the wheel, before the slice that is seen becomes sharp. */
 const STEPS = 2;
-/** Masks of fewer bytes come sooner as they are, from a near kernel. */
-const LEAST_PACKED = 128_000;
+/** Bytes of a slice that nobody has read ahead: a larger one comes coarse first, even from a near kernel. */
+const AT_ONCE_BYTES = 600_000;
 /** Shares of what may be under way: some rows of a sharp slice, and all that nobody waits for. */
 const ROWS_SHARE = 0.5;
 const AHEAD_SHARE = 0.5;
@@ -165,7 +166,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const isOpen = (index: number): boolean => beside(plane, index).every((one) => lacks("image", plane, one));
     const steps = [wished.index(plane), ...wished.onward(plane, MET - 1, count(plane))];
     if (!steps.slice(0, MET_SOON).some(isOpen)) return [];
-    const open = steps.filter(isOpen).slice(0, BATCH);
+    const open = steps.filter(isOpen).slice(0, MET_BATCH);
     return LAYERS.filter(there).map((layer) => {
       const indices = open.filter((index) => lacks(layer, plane, index));
       const stride = strideFor(layer, plane, room);
@@ -187,7 +188,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         for (const plane of seen) {
           const index = wished.index(plane);
           if (hasty.includes(plane) || !lacks(layer, plane, index)) continue;
-          const jobs = whole(layer, plane, [index], true);
+          const jobs = whole(layer, plane, [index], true, Math.min(line.stepAllowance(), AT_ONCE_BYTES));
           return !out.isAwaited() || out.bytes() + jobs[0]!.bytes <= line.allowance() ? jobs : [];
         }
       }
@@ -270,7 +271,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
     const { layer, plane, indices, stride, rows } = job;
     const of = scene!;
     const names = indices.map((index) => key(layer, plane, index));
-    const compress = line.packs() || (layer !== "image" && job.bytes > LEAST_PACKED * indices.length);
+    const compress = line.packs();
     const askedAt = performance.now();
     out.leave(names, job.bytes, job.urgent);
     kernel
@@ -282,7 +283,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         const come = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
         if (came) line.came(askedAt, performance.now(), came.bytes, came.kernelMs);
         if (content["closed"] === true) throw null;
-        if (compress && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
+        if ((compress || layer !== "image") && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
         await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
         // An answer from other masks: theirs will be told, and asking again before that would not end.
         for (const name of names) if (!kept.has(name)) out.refuse(name);

@@ -6,7 +6,7 @@ type Pixels = Uint8Array | Uint16Array;
 
 /** What the kernel says of the slices it sends. */
 export interface Packed {
-  packed: "raw" | "deflate" | "delta";
+  packed: "raw" | "runs" | "deflate" | "delta";
   /** Of a pixel. */
   bytes: 1 | 2;
   /** One pixel for so many, along rows and columns. */
@@ -53,6 +53,17 @@ function undelta(bytes: Uint8Array, width: 1 | 2, columns: number): Pixels {
   return out;
 }
 
+/** Pixels of which so many are equal each time. */
+function unrun(buffer: ArrayBuffer, width: 1 | 2): Pixels {
+  const count = buffer.byteLength / (4 + width);
+  const lengths = new Uint32Array(buffer, 0, count);
+  const Of = width === 1 ? Uint8Array : Uint16Array;
+  const values = new Of(buffer, 4 * count, count);
+  const out = new Of(lengths.reduce((sum, length) => sum + length, 0));
+  for (let run = 0, at = 0; run < count; run++) out.fill(values[run]!, at, (at += lengths[run]!));
+  return out;
+}
+
 /** Pixels of a slice or a part of it, with `columns` in a row. */
 export async function unpack(fields: Packed, view: DataView, columns: number): Promise<Pixels> {
   if (fields.packed === "delta") return undelta(await inflate(view), fields.bytes, columns);
@@ -61,6 +72,7 @@ export async function unpack(fields: Packed, view: DataView, columns: number): P
     return fields.bytes === 1 ? bytes : new Uint16Array(bytes.buffer);
   }
   const copy = copied(view);
+  if (fields.packed === "runs") return unrun(copy, fields.bytes);
   return fields.bytes === 1 ? new Uint8Array(copy) : new Uint16Array(copy);
 }
 
