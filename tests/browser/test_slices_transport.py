@@ -163,7 +163,7 @@ def test_large_slices_of_a_near_kernel_come_coarse_while_one_scrolls_and_sharp_w
     assert grey(widget) == 200
 
 
-def test_a_large_slice_that_was_not_read_ahead_comes_coarse_at_first_from_a_near_kernel_too(linked: Callable):
+def test_a_large_slice_that_was_leapt_to_comes_coarse_at_first_from_a_near_kernel_too(linked: Callable):
     shape = [700, 600, 300]
     widget = linked(50_000, 1, shape)
     widget.set("scene", scene("a#1", "a", shape))

@@ -33,11 +33,10 @@ export function sizes(line: Link, scene: () => Scene, masks: (layer: "labels" | 
     const [width, height] = of(plane);
     return width * height * pixelBytes(layer);
   };
-  /** How much smaller slices come: masks always do. */
-  const ratio = (of: Layer | "coarse"): number => (line.packs() || of === "labels" || of === "other" ? ratios[of] : 1);
   /** Bytes on the link of a pixel of a coarse slice: 8 bits of an image. */
-  const perPixel = (layer: Layer): number => (layer === "image" ? ratio("coarse") : pixelBytes(layer) * ratio(layer));
-  const sharp = (layer: Layer, plane: Plane): number => kept(layer, plane) * ratio(layer);
+  const perPixel = (layer: Layer): number =>
+    layer === "image" ? (line.packs() ? ratios.coarse : 1) : pixelBytes(layer) * (line.packs() ? ratios[layer] : 1);
+  const sharp = (layer: Layer, plane: Plane): number => kept(layer, plane) * (line.packs() ? ratios[layer] : 1);
 
   return {
     of,

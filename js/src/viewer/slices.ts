@@ -24,8 +24,8 @@ const MET_BYTES = 150_000;
 const BATCH = 6;
 /** Of the wheel, before the slice that is seen becomes sharp. */
 const STEPS = 2;
-/** Bytes of a slice that nobody has read ahead: a larger one comes coarse first, even from a near kernel. */
-const AT_ONCE_BYTES = 600_000;
+/** Bytes of a slice that was leapt to: a larger one comes coarse first, even from a near kernel. */
+const LEAP_BYTES = 600_000;
 /** Shares of what may be under way: some rows of a sharp slice, and all that nobody waits for. */
 const ROWS_SHARE = 0.5;
 const AHEAD_SHARE = 0.5;
@@ -188,7 +188,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         for (const plane of seen) {
           const index = wished.index(plane);
           if (hasty.includes(plane) || !lacks(layer, plane, index)) continue;
-          const jobs = whole(layer, plane, [index], true, Math.min(line.stepAllowance(), AT_ONCE_BYTES));
+          const jobs = whole(layer, plane, [index], true, Math.min(line.stepAllowance(), wished.isLeap(plane) ? LEAP_BYTES : Infinity));
           return !out.isAwaited() || out.bytes() + jobs[0]!.bytes <= line.allowance() ? jobs : [];
         }
       }
@@ -283,7 +283,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
         const come = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
         if (came) line.came(askedAt, performance.now(), came.bytes, came.kernelMs);
         if (content["closed"] === true) throw null;
-        if ((compress || layer !== "image") && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
+        if (compress && buffers.length && there(layer)) bytes.learn(layer, plane, stride, rows, come, buffers.length);
         await Promise.all(buffers.map((buffer, i) => kept.take(of, layer, plane, indices[i]!, fields, buffer, rows)));
         // An answer from other masks: theirs will be told, and asking again before that would not end.
         for (const name of names) if (!kept.has(name)) out.refuse(name);

@@ -10,7 +10,9 @@ interface Wish {
   /** -1 where only many are wished. */
   index: number;
   step: 1 | -1;
-  /** Slices since the wish before, where that was just before; up or down. */
+  /** Slices since the wish before, up or down. */
+  by: number;
+  /** The same where that was just before, else 0. */
   pace: number;
   at: number;
   many: readonly number[];
@@ -28,6 +30,8 @@ export interface Wishes {
   isSeen(plane: Plane, index: number): boolean;
   /** Slices at a time that a hand in haste passes over, up or down; 0 where it is in none. */
   pace(plane: Plane): number;
+  /** Whether a slice was gone to that is not near the one before. */
+  isLeap(plane: Plane): boolean;
   /** Of so many slices those around what is seen, `most` on each side, the nearest first, and of two those in the last direction. */
   around(plane: Plane, most: number, count: number): number[];
   /** What the next `most` steps would show, at the pace of the hand. */
@@ -42,7 +46,7 @@ export interface Wishes {
   clear(): void;
 }
 
-const NONE: Wish = { index: -1, step: 1, pace: 0, at: -Infinity, many: [] };
+const NONE: Wish = { index: -1, step: 1, by: 0, pace: 0, at: -Infinity, many: [] };
 
 export function wishes(): Wishes {
   const all = new Map<Plane, Wish>();
@@ -68,6 +72,7 @@ export function wishes(): Wishes {
       return wish !== undefined && (wish.index === index || wish.many.includes(index));
     },
     pace,
+    isLeap: (plane) => Math.abs(of(plane).by) > HASTE,
     around(plane, most, count) {
       const { index, step } = of(plane);
       const order: number[] = [];
@@ -86,12 +91,14 @@ export function wishes(): Wishes {
       if (before.index === index) return false;
       const isFirst = before.index < 0;
       const now = performance.now();
+      const by = isFirst ? 0 : index - before.index;
       if (!isFirst) last = plane;
       all.set(plane, {
         ...before,
         index,
         step: isFirst || index > before.index ? 1 : -1,
-        pace: !isFirst && now - before.at < REST_MS ? index - before.index : 0,
+        by,
+        pace: now - before.at < REST_MS ? by : 0,
         at: now,
       });
       wishedAt = now;
