@@ -247,16 +247,15 @@ def test_another_case_that_is_opened_meanwhile_is_shown(beside: Stub):
 
 def test_the_crosshair_of_a_case_is_not_told_for_the_next_one(beside: Stub):
     saved = len(beside.page.evaluate("window.saved"))
-    beside.page.evaluate(  # faster than the crosshair is told; nothing is known here of what is before a
-        """() => { for (const key of ['PageUp', '[']) document.querySelector('.xp-planes')
-          .dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })); }"""
-    )
+    keys = """() => { for (const key of ['PageUp', '[']) document.querySelector('.xp-planes')
+      .dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })); }"""
+    # Faster than the crosshair is told; nothing is known here of what is before a.
+    beside.page.evaluate(keys)
     assert len(beside.sent_of("step")) == 1
     told = beside.page.evaluate("window.saved")[saved:]
     assert [name for name, _ in told] == ["point"], "before the step"
     saved += len(told)
-    press(beside, "PageUp")
-    press(beside, "[")  # a second one, while only the kernel knows which case is open
+    beside.page.evaluate(keys)  # a second time, while only the kernel knows which case is open
     beside.set("scene", scene("z#4", "z"))
     beside.page.wait_for_timeout(300)
     assert "point" not in [name for name, _ in beside.page.evaluate("window.saved")[saved:]]
