@@ -108,19 +108,6 @@ def test_a_border_that_lets_something_through_is_as_clear_where_its_bands_meet(s
     assert colour(widget, "axial", x - 2, top + 2) == pytest.approx(over, abs=2)
 
 
-def test_borders_that_lie_beyond_the_picture_are_nowhere_in_it(stub: Callable[..., Stub]):
-    widget = shown(stub, options={"paint": "outline", "width": 3})
-    widget.page.mouse.click(*spot(widget, "axial", (9, 15, 2)))
-    for _ in range(12):
-        widget.page.keyboard.press("+")
-    quiet(widget)
-    colours = widget.page.evaluate(
-        """() => { const c = document.querySelector('.xp-plane-axial canvas');
-          return [...new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer))]; }"""
-    )
-    assert colours == [0xFF000000 | GREY * 0x010101]
-
-
 def test_hover_in_the_list_and_in_the_picture_brightens_the_border(stub: Callable[..., Stub]):
     widget = shown(stub)
     x, y = spot(widget, "axial", (6, 15, 2))
