@@ -4,8 +4,8 @@ A case is turned to its closest RAS+ axes (a view, nothing is copied), so that a
 columns of x, y or z whatever the file's axes. Slices go out in the 8 or 16 bits in which most
 files are stored, so the browser knows the exact value of each pixel and can window by itself.
 For a far browser they are packed: values as differences of neighbours, which deflate makes smaller
-than the values themselves, in less time. For a near one masks are runs of equal pixels: of few bytes,
-and both ends are as fast with them as with the pixels.
+than the values themselves, in less time. For a near one masks are runs of equal pixels where
+those are fewer bytes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

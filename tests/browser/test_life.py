@@ -17,8 +17,6 @@ from explorer import build_index, open_dataset, write_phantom
 
 SOON_MS = 1_500
 SLOW_MS = 5_000
-REST_MS = 3_000
-"""A kernel that has read the open case and the next one is idle."""
 LINK_S = 90
 """Jupyter waits the longer with each attempt to connect again."""
 
@@ -191,7 +189,6 @@ def test_in_voila_a_cut_link_is_told_and_taken_back_and_a_killed_kernel_is_told(
         found = re.search("kernels/([^/]+)/", links[0].url)
         assert found
         kernel = int(subprocess.check_output(["pgrep", "-f", f"kernel-{found[1]}.json"], text=True))
-        page.wait_for_timeout(REST_MS)
         is_cut = True
         for link in links:
             link.close()

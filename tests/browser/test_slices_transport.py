@@ -122,7 +122,8 @@ def test_a_near_kernel_sends_raw_whole_slices_the_next_and_the_nearest_first(lin
     asked = quiet(widget)
     assert not any(m["compress"] or m.get("coarse") or m.get("rows") for m in asked)
     assert asked[0]["indices"] == [14]
-    assert [m["indices"] for m in asked[1:3]] == [[15, 16], [13, 12, 17, 11, 18, 10]]
+    # How many come at a time is a matter of the machine.
+    assert [i for m in asked[1:] for i in m["indices"]][:8] == [15, 16, 13, 12, 17, 11, 18, 10]
     seen = [index for m in asked if m["plane"] == "axial" for index in m["indices"]]
     assert sorted(seen) == list(range(SHAPE[2]))  # each once
     assert grey(widget) == 200

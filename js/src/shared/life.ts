@@ -35,7 +35,7 @@ const ANSWER_MS = 3_000;
 function connectionOf(model: Model): Connection | null {
   const kernel = (model as { widget_manager?: { kernel?: Partial<Connection> | null } }).widget_manager?.kernel;
   const tells = [kernel?.statusChanged, kernel?.connectionStatusChanged, kernel?.disposed].every((signal) => typeof signal?.connect === "function");
-  return tells ? (kernel as Connection) : null;
+  return tells && typeof kernel?.requestKernelInfo === "function" ? (kernel as Connection) : null;
 }
 
 /** Tell whenever the kernel goes or comes back; returns what stops it. */
@@ -45,9 +45,9 @@ export function watchLife(model: Model, tell: (life: Life) => void): () => void 
   const id = `life-${crypto.getRandomValues(new Uint32Array(1))[0]!.toString(36)}`;
   let life: Life = "here";
   let timer = 0;
-  /** Which connection a question went out on, and whether it has. */
+  /** Whether this connection was asked over, and how many were. */
   let asked = false;
-  let connection = 0;
+  let asks = 0;
 
   const become = (next: Life): void => {
     clearTimeout(timer);
@@ -60,11 +60,11 @@ export function watchLife(model: Model, tell: (life: Life) => void): () => void 
   // It may be another kernel under the same name: only the same one knows this view. However long a
   // kernel is busy, it answers its messages in order.
   const ask = (): void => {
-    const mine = ++connection;
+    const mine = ++asks;
     model.send({ kind: "here", id });
     kernel.requestKernelInfo().then(
       () => {
-        if (mine === connection && asked) timer = window.setTimeout(become, ANSWER_MS, "gone");
+        if (mine === asks && asked) timer = window.setTimeout(become, ANSWER_MS, "gone");
       },
       () => undefined,
     );

@@ -20,7 +20,7 @@ const MET = 20;
 const MET_SOON = 8;
 const MET_BATCH = 12;
 /** Bytes of a slice for it at most: a page that draws all the time takes in fewer than one that rests. */
-const MET_BYTES = 150_000;
+const MET_BYTES = 200_000;
 const BATCH = 6;
 /** Of the wheel, before the slice that is seen becomes sharp. */
 const STEPS = 2;
