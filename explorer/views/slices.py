@@ -5,13 +5,13 @@ columns of x, y or z whatever the file's axes. Slices go out in the 8 or 16 bits
 files are stored, so the browser knows the exact value of each pixel and can window by itself.
 For a far browser they are packed: values as differences of neighbours, which deflate makes smaller
 than the values themselves, in less time. For a near one masks are runs of equal pixels where
-those are fewer bytes.
+those are fewer bytes, and the whole case may be asked for, part by part.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from isal import isal_zlib
@@ -28,6 +28,9 @@ MAX_SLICES = 64
 
 MAX_STRIDE = 64
 """Coarsest slices: one pixel for so many, along rows and columns."""
+
+MAX_PART_BYTES = 2**24
+"""Most bytes of a part of a case that one request may ask for."""
 
 _LETTERS = ("LR", "PA", "IS")
 _COARSE_PIXELS = 256
@@ -111,6 +114,60 @@ def cut_slices(picture: Picture, wanted: Wanted, window: tuple[float, float]) ->
         buffers = [pack(cut, "raw") for cut in cuts]
     fields["ms"] = round(1000 * (perf_counter() - start), 2)
     return fields, buffers
+
+
+def cut_part(picture: Picture, message: Mapping[str, Any]) -> Answer:
+    """Cut axial slices that lie beside each other, one voxel for so many along each axis.
+
+    Parameters
+    ----------
+    picture
+        Of which case.
+    message
+        ``layer``; ``stride``, so many voxels for which the one in their middle stands; ``slices``, from which
+        of the slices that are left up to which other.
+
+    Returns
+    -------
+    tuple
+        What `cut_slices` tells of slices in all their bits. One buffer: slice by slice upwards.
+
+    Raises
+    ------
+    QueryError
+        A value is not what it should be, outside the image, or asks for more than `MAX_PART_BYTES`.
+    """
+    start = perf_counter()
+    layer, stride, part = (message.get(name) for name in ("layer", "stride", "slices"))
+    if not isinstance(layer, str) or layer not in LAYERS:
+        raise QueryError(f"No layer {layer!r:.100}; there are {', '.join(LAYERS)}.")
+    if not _is_number(stride, MAX_STRIDE + 1) or stride < 1:
+        raise QueryError(f"stride must be 1 to {MAX_STRIDE}; got {stride!r:.100}.")
+    columns, rows, count = (-(-size // stride) for size in picture.grid.shape)
+    if not _is_part(part, count) or (
+        part[1] > part[0] + 1 and (part[1] - part[0]) * columns * rows * 2 > MAX_PART_BYTES
+    ):
+        raise QueryError(
+            f"slices must be two ends within 0 to {count}, of at most {MAX_PART_BYTES:,} bytes; "
+            f"got {part!r:.100}."
+        )
+    last = picture.grid.shape[2] - 1
+    indices = [min(k * stride + stride // 2, last) for k in range(*part)]
+    fields: dict[str, Any] = {"stride": stride}
+    if layer == "image":
+        cuts = [picture.image_slice("axial", index, None, stride) for index in indices]
+    else:
+        overlay = picture.layer(layer)
+        found = [overlay.label_slice("axial", index, None, stride) for index in indices]
+        cuts = [ids for ids, _ in found]
+        fields |= {"content": overlay.token, "revision": min(revision for _, revision in found)}
+    whole = np.stack(cuts)
+    fields |= {"bytes": whole.dtype.itemsize, "packed": "raw"}
+    buffer = pack(whole, "raw")
+    if layer != "image" and len(runs := pack(whole, "runs")) < whole.nbytes:
+        fields["packed"], buffer = "runs", runs
+    fields["ms"] = round(1000 * (perf_counter() - start), 2)
+    return fields, [buffer]
 
 
 def pack(cut: NDArray[Any], how: str) -> memoryview | bytes:
@@ -238,18 +295,21 @@ def check_request(picture: Picture, message: Mapping[str, Any]) -> Wanted:
     rows = message.get("rows")
     if rows is None:
         part = None
-    elif (
-        not coarse
-        and isinstance(rows, Sequence)
-        and len(rows) == 2
-        and all(_is_number(n, size[row] + 1) for n in rows)
-        and rows[0] < rows[1]
-    ):
+    elif not coarse and _is_part(rows, size[row]):
         part = (rows[0], rows[1])
     else:
         raise QueryError(f"rows must be two ends within 0 to {size[row]}; got {rows!r:.100}.")
     return Wanted(plane, tuple(indices), layer, message.get("compress") is True, coarse, stride, part)
 
 
-def _is_number(value: object, below: int) -> bool:
+def _is_part(value: object, most: int) -> TypeGuard[Sequence[int]]:
+    return (
+        isinstance(value, Sequence)
+        and len(value) == 2
+        and all(_is_number(n, most + 1) for n in value)
+        and value[0] < value[1]
+    )
+
+
+def _is_number(value: object, below: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below

@@ -24,7 +24,7 @@ from explorer.views.pages import facts_of, masks_of, page
 from explorer.views.picture import Picture
 from explorer.views.planning import Planner
 from explorer.views.reading import Step
-from explorer.views.slices import check_request, cut_slices, first_slices
+from explorer.views.slices import check_request, cut_part, cut_slices, first_slices
 from explorer.views.states import problems_text, scene_key, scene_state
 from explorer.views.view import STATIC, Answer, Message, OutdatedError, View, kernel_loop
 
@@ -129,6 +129,7 @@ class Viewer(View):
         """Return what answers the browser's requests."""
         return {
             "slices": self._slices,
+            "volume": self._volume,
             "step": self._step,
             "open": self._open,
             "ahead": self._give_ahead,
@@ -230,6 +231,9 @@ class Viewer(View):
             if state.get("content") != overlay.token or len(state["sets"]) < len(overlay.sets):
                 self._show_masks()  # before ids that the browser does not know yet
         return fields, buffers
+
+    def _volume(self, message: Message) -> Answer:
+        return cut_part(self._asked(message), message)
 
     def _asked(self, message: Message) -> Picture:
         if self._picture is None or message.get("scene") != self.scene.get("key"):

@@ -28,6 +28,7 @@ ANSWER = """
   const send = window.model.send;
   window.model.send = (content, ...rest) => {
     send(content, ...rest);
+    if (content.kind === 'volume' && !window.silent) return window.model.receive({id: content.id, ok: false, error: 'Slices only.'}, []);
     if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(

@@ -17,6 +17,7 @@ KERNEL = """
   window.model.send = (m) => {
     if (m.kind === 'many') { window.together.push(m.asks.map((ask) => ask.plane)); return m.asks.forEach(window.model.send); }
     window.sent.push({...m, at: performance.now()});
+    if (m.kind === 'volume' && !window.volume) setTimeout(() => window.model.receive({id: m.id, ok: false, error: 'Slices only.'}, []));
     if (m.kind !== 'slices') return;
     const [w, h] = [shape[axes[m.plane][0]], shape[axes[m.plane][1]]];
     const stride = m.coarse ? m.stride : 1;

@@ -16,6 +16,7 @@ const MOST_PARTS = 6;
 export interface Intake {
   get(name: string): Kept | undefined;
   has(name: string): boolean;
+  put(name: string, found: Kept): void;
   /** Keep a slice that has come, under the name of what it was cut from. */
   take(of: Scene, layer: Layer, plane: Plane, index: number, fields: Packed, buffer: DataView, rows: [number, number] | null): Promise<void>;
   /** How many rows have come of a slice that comes in parts. */
@@ -44,6 +45,7 @@ export function intake(): Intake {
   return {
     get,
     has: (name) => kept.has(name) || middles.has(name),
+    put: kept.put,
     rowsOf: (name) => parts.get(name)?.rows ?? 0,
     forgetParts: () => parts.clear(),
     keepMiddle(of, tables) {

@@ -24,6 +24,8 @@ export interface Link {
   came(askedAt: number, now: number, bytes: number, kernelMs: number): void;
   /** Whether a round trip was measured. */
   isKnown(): boolean;
+  /** Whether it was measured how fast bytes come. */
+  isMeasured(): boolean;
   /** Bytes that may be under way. */
   allowance(): number;
   /** Bytes that a slice may have to be there in time while one scrolls. */
@@ -71,6 +73,7 @@ export function link(near: boolean): Link {
       last = now;
     },
     isKnown: () => trips.length > 0,
+    isMeasured: () => rates.length > 0,
     allowance: () => Math.max(LEAST_ALLOWANCE, rate() * UNDER_WAY_MS),
     stepAllowance: () => Math.max(LEAST_ALLOWANCE, rate() * (near && !packs() ? NEAR_STEP_MS : UNDER_WAY_MS)),
     depth: () => 3 + Math.floor(roundTrip() / NEAR_STEP_MS),
