@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from widgets import Stub
 
 ANSWER = """
-({shape, layers, lost}) => {
+({shape, layers, lost, whole}) => {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const data = Object.fromEntries(Object.entries(layers).map(([name, text]) => [name, bytes(text)]));
+  window.emptyMasks = () => data.labels.fill(0);
   const axes = {axial: [0, 1, 2], coronal: [0, 2, 1], sagittal: [1, 2, 0]};
   const steps = [1, shape[0], shape[0] * shape[1]];
   const cut = (layer, plane, index) => {
@@ -25,11 +26,15 @@ ANSWER = """
     ? await new Response(new Blob([raw]).stream().pipeThrough(new CompressionStream('deflate'))).arrayBuffer()
     : raw.buffer);
   window.silent = false;
+  const about = (layer) => layer === 'image' ? {} : {content: window.model.get(layer).content, revision: window.model.get(layer).revision};
+  const part = ({id, layer, slices: [from, to]}) => whole
+    ? [{id, ok: true, packed: 'raw', bytes: 1, stride: 1, ...about(layer)}, [new DataView(data[layer].slice(from * steps[2], to * steps[2]).buffer)]]
+    : [{id, ok: false, error: 'Slices only.'}, []];
   const send = window.model.send;
   window.model.send = (content, ...rest) => {
     send(content, ...rest);
-    if (content.kind === 'volume' && !window.silent) return window.model.receive({id: content.id, ok: false, error: 'Slices only.'}, []);
-    if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
+    if (content.kind === 'volume' && !window.silent) return window.model.receive(...part(content));
+    if (content.kind !== 'slices' || window.noSlices || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(
         {id: content.id, ok: true, packed: content.compress ? 'deflate' : 'raw', bytes: 1, stride: 1, revision: window.model.get('labels').revision,
@@ -65,9 +70,13 @@ def open_volume(
     size: tuple[int, int] = (1200, 760),
     theme: str = "dark",
     lost: Sequence[int] = (),
+    whole: bool = False,
     **state: Any,
 ) -> Stub:
-    """Show a volume of shape (x, y, z); `ids` and `other` index `sets`, axial slices `lost` never come."""
+    """Show a volume of shape (x, y, z); `ids` and `other` index `sets`, axial slices `lost` never come.
+
+    With `whole` all of it may be asked for at once.
+    """
     layers = {"image": image, "labels": ids, **({} if other is None else {"other": other})}
     nothing = {
         "scene": {},
@@ -89,7 +98,7 @@ def open_volume(
     nothing |= {"mask_sets": ["reference"], "mask_set": "reference", "compare": ""}
     widget = stub("viewer", {**nothing, **state}, theme=theme, width=size[0], height=size[1])
     texts = {name: base64.b64encode(array.tobytes(order="F")).decode() for name, array in layers.items()}
-    widget.page.evaluate(ANSWER, {"shape": list(image.shape), "layers": texts, "lost": lost})
+    widget.page.evaluate(ANSWER, {"shape": list(image.shape), "layers": texts, "lost": lost, "whole": whole})
     sx, sy, sz = spacing
     scene = {
         "key": "c1#1",
@@ -110,6 +119,7 @@ def open_volume(
     }
     labels = {
         "key": "c1#1",
+        "content": "masks",
         "revision": 1,
         "complete": True,
         "bytes": 1,

@@ -13,11 +13,22 @@ KERNEL = """
 ([shape, bytesPerMs, tripMs]) => {
   const axes = {axial: [0, 1, 2], coronal: [0, 2, 1], sagittal: [1, 2, 0]};
   let free = 0;
+  /** Each slice has the number of the one that it was taken from. */
+  const part = ({id, layer, stride, slices: [from, to]}) => {
+    const [nx, ny, nz] = shape.map((count) => Math.ceil(count / stride));
+    const pixels = new (layer === 'image' ? Uint16Array : Uint8Array)((to - from) * nx * ny);
+    for (let k = from; k < to; k++) {
+      const number = Math.min(k * stride + (stride >> 1), shape[2] - 1) % 250;
+      pixels.fill(layer === 'image' ? number : window.fill ?? 0, (k - from) * nx * ny, (k + 1 - from) * nx * ny);
+    }
+    window.model.receive({id, ok: true, packed: 'raw', bytes: layer === 'image' ? 2 : 1, stride, ms: 0,
+      ...(layer === 'image' ? {} : {content: 'masks', revision: window.revision ?? 0})}, [new DataView(pixels.buffer)]);
+  };
   window.under = 0; window.most = 0; window.arrivals = []; window.closed = false; window.together = [];
   window.model.send = (m) => {
     if (m.kind === 'many') { window.together.push(m.asks.map((ask) => ask.plane)); return m.asks.forEach(window.model.send); }
     window.sent.push({...m, at: performance.now()});
-    if (m.kind === 'volume' && !window.volume) setTimeout(() => window.model.receive({id: m.id, ok: false, error: 'Slices only.'}, []));
+    if (m.kind === 'volume') return setTimeout(() => window.volume ? part(m) : window.model.receive({id: m.id, ok: false, error: 'Slices only.'}, []));
     if (m.kind !== 'slices') return;
     const [w, h] = [shape[axes[m.plane][0]], shape[axes[m.plane][1]]];
     const stride = m.coarse ? m.stride : 1;

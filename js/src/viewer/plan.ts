@@ -78,9 +78,10 @@ export function plan(stock: Stock, wished: Wishes, line: Link, bytes: Sizes, out
     const to = Math.min(height, from + rows);
     return [{ layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height }];
   };
-  /** From a kernel so near that slices need not be packed. */
+  /** From a kernel so near that slices need not be packed; before that is known, one part at a time. */
   const volume = (): Job[] => {
-    const part = line.packs() ? null : stock.part(line.isMeasured() ? roomAhead() : FIRST_PART_BYTES);
+    if (line.packs() || (!line.isMeasured() && out.bytes() > 0)) return [];
+    const part = stock.part(line.isMeasured() ? roomAhead() : FIRST_PART_BYTES);
     return part ? [{ layer: part.layer, plane: "axial", indices: [], stride: 0, rows: null, urgent: false, bytes: part.bytes, part }] : [];
   };
 
@@ -199,7 +200,7 @@ export function plan(stock: Stock, wished: Wishes, line: Link, bytes: Sizes, out
         () => many(layers),
         () => steps(layers),
         () => sharper(layers, seen, rests),
-        () => (rests ? volume() : []),
+        () => (rests && seen.length ? volume() : []),
         () => around(layers, rests),
         () => (rests ? manySharper(layers) : []),
       ];
