@@ -191,7 +191,8 @@ def measure_heap(browser: Browser, address: str, ids: list[str], count: int, tab
                 sizes.append(heap_bytes(page))
             page.focus(PLANES)
             press_for_case(page, "]" if change % (2 * CASES - 2) < CASES - 1 else "[", AXIAL, 10_000)
-            page.wait_for_timeout(250)
+            # At first for as long as it takes to fill the caches with what is made ready while one looks.
+            page.wait_for_timeout(1000 if change < 20 else 250)
         page.wait_for_timeout(1000)
         sizes.append(heap_bytes(page))
     told = ", ".join(f"{size / 1e6:.1f}" for size in sizes)

@@ -149,8 +149,8 @@ def test_large_slices_of_a_near_kernel_come_coarse_while_one_scrolls_and_sharp_w
     widget = linked(40_000, 1, shape)
     widget.set("scene", scene("a#1", "a", shape))
     asked = quiet(widget)
-    # On a busy machine the link seems so slow that rows come by themselves.
-    whole = [m for m in asked if not m.get("coarse") and (m.get("rows") or [0])[0] == 0]
+    # On a busy machine the link may seem so slow for a while that rows come by themselves.
+    whole = [m for m in asked if not m.get("coarse") and (m.get("rows") or shape)[1] == shape[1]]
     sharp = [i for m in whole if m["plane"] == "axial" for i in m["indices"]]
     assert len(sharp) == len(set(sharp)), "what is kept has room, and comes once"
     assert {147, 148, 149, 150, 151} <= set(sharp)

@@ -195,6 +195,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
   const set = (layer: "labels" | "other", next: Labels | null): void => {
     all.tables[layer] = next;
     out.forgive();
+    parts.forgive();
     fill();
     pump();
   };

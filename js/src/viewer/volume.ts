@@ -37,6 +37,8 @@ export interface Volume {
   leave(part: Part): void;
   take(part: Part, fields: Packed, buffer: DataView): Promise<void>;
   giveUp(part: Part): void;
+  /** What was given up may be asked for again. */
+  forgive(): void;
   /** Whether all of a layer is there. */
   has(layer: Layer, source: string): boolean;
   /** Whether that is all of its voxels. */
@@ -120,6 +122,12 @@ export function volume(): Volume {
     giveUp({ layer, source }) {
       const block = find(layer, source);
       if (block) block.isGivenUp = true;
+    },
+    forgive() {
+      for (const block of blocks.values()) {
+        if (block.isGivenUp) block.asked = block.come;
+        block.isGivenUp = false;
+      }
     },
     has: (layer, source) => find(layer, source)?.come === shape[2],
     isExact: () => stride === 1,
