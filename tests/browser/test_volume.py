@@ -49,7 +49,6 @@ def test_every_slice_is_there_in_every_plane_though_none_is_asked_for(
     widget.page.wait_for_timeout(200)
     quiet(widget)
     assert [m["layer"] for m in widget.sent_of("volume")] == ["image", "labels"]
-    widget.page.evaluate("window.noSlices = true")
     asked = len(widget.sent_of("slices"))
     put(widget, MARKED)
     quiet(widget)
@@ -132,6 +131,7 @@ def test_while_masks_are_still_read_slices_are_asked_for(linked: Callable[..., S
     widget = large(linked, revision=1)
     widget.set("labels", labels("a#1", 1, False))
     before = len(still(widget))
+    assert {m["layer"] for m in widget.sent_of("volume")} == {"image"}
     widget.set("point", [250, 200, 40])
     assert {m["layer"] for m in still(widget)[before:]} == {"image", "labels"}
     widget.page.evaluate("window.revision = 2")
