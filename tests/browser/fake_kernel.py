@@ -27,14 +27,15 @@ ANSWER = """
     : raw.buffer);
   window.silent = false;
   const about = (layer) => layer === 'image' ? {} : {content: window.model.get(layer).content, revision: window.model.get(layer).revision};
-  const part = ({id, layer, slices: [from, to]}) => (window.noSlices = whole)
+  const part = ({id, layer, slices: [from, to]}) => whole
     ? [{id, ok: true, packed: 'raw', bytes: 1, stride: 1, ...about(layer)}, [new DataView(data[layer].slice(from * steps[2], to * steps[2]).buffer)]]
     : [{id, ok: false, error: 'Slices only.'}, []];
   const send = window.model.send;
   window.model.send = (content, ...rest) => {
     send(content, ...rest);
     if (content.kind === 'volume' && !window.silent) return window.model.receive(...part(content));
-    if (content.kind === 'slices' && window.noSlices) return window.model.receive({id: content.id, ok: true, closed: true}, []);
+    const isFar = (index) => Math.abs(index - shape[axes[content.plane][2]] / 2) > 1;
+    if (content.kind === 'slices' && whole && content.indices.some(isFar)) return window.model.receive({id: content.id, ok: true, closed: true}, []);
     if (content.kind !== 'slices' || window.silent || content.indices.some((i) => content.plane === 'axial' && lost.includes(i))) return;
     Promise.all(content.indices.map((i) => pack(cut(content.layer, content.plane, i), content.compress)))
       .then((buffers) => window.model.receive(
@@ -76,7 +77,7 @@ def open_volume(
 ) -> Stub:
     """Show a volume of shape (x, y, z); `ids` and `other` index `sets`, axial slices `lost` never come.
 
-    With `whole` all of it may be asked for at once, and from then on slices are no longer sent.
+    With `whole` all of it may be asked for at once, and of slices only the middle ones.
     """
     layers = {"image": image, "labels": ids, **({} if other is None else {"other": other})}
     nothing = {

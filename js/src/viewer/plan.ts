@@ -78,10 +78,10 @@ export function plan(stock: Stock, wished: Wishes, line: Link, bytes: Sizes, out
     const to = Math.min(height, from + rows);
     return [{ layer, plane, indices: [index], stride: 0, rows: [from, to], urgent: false, bytes: (all * (to - from)) / height }];
   };
-  /** From a kernel so near that slices need not be packed; before that is known, one part at a time. */
-  const volume = (): Job[] => {
-    if (line.packs() || (!line.isMeasured() && out.bytes() > 0)) return [];
-    const part = stock.part(line.isMeasured() ? roomAhead() : FIRST_PART_BYTES);
+  /** From a kernel so near that slices need not be packed; null before that is known, while something is under way. */
+  const volume = (): Job[] | null => {
+    const part = line.packs() ? null : stock.part(line.isMeasured() ? roomAhead() : FIRST_PART_BYTES);
+    if (part && !line.isMeasured() && out.bytes() > 0) return null;
     return part ? [{ layer: part.layer, plane: "axial", indices: [], stride: 0, rows: null, urgent: false, bytes: part.bytes, part }] : [];
   };
 
@@ -206,7 +206,7 @@ export function plan(stock: Stock, wished: Wishes, line: Link, bytes: Sizes, out
       ];
       for (const find of later) {
         const jobs = find();
-        if (jobs.length) return jobs;
+        if (!jobs || jobs.length) return jobs ?? [];
       }
       return [];
     },
