@@ -16,7 +16,8 @@ INIT = """
   window.WebSocket = class extends Plain {
     constructor(...given) {
       super(...given);
-      this.addEventListener('message', ({ data }) =>
+      // JupyterLab has another one, for what happens to its files.
+      if (String(given[0]).includes('/kernels/')) this.addEventListener('message', ({ data }) =>
         window.frames_.push([performance.now(), data.byteLength ?? data.length]));
     }
   };
