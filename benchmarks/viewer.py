@@ -33,6 +33,7 @@ from viewer_acts import (
     PLANES,
     measure_changes,
     measure_drag,
+    measure_frames,
     measure_looks,
     measure_steps,
     wheel,
@@ -177,6 +178,7 @@ def measure_crowded(browser: Browser, address: str, table: Table) -> None:
         page.wait_for_timeout(6000)
         table.note("56 structures in slices of 512 x 512, one plane:")
         measure_steps(page, table, 40, 16, 16)
+        measure_frames(page, table)
         # A crosshair over so large a picture is too thin to be seen in a small copy of it.
         measure_looks(page, table, KEYS[:-1])
 

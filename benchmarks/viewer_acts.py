@@ -31,6 +31,28 @@ KEYS = (
     ("crosshair", "m", "m"),
 )
 
+SCROLL = """async ([css, pixels, frames, looks]) => {
+    const canvas = document.querySelector(css);
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    let [dropped, changed] = [0, 0];
+    let before = window.look(css).slice();
+    let at = await frame();
+    for (let n = 0; n < frames; n++) {
+        const way = Math.floor((n + 18) / 36) % 2 ? -1 : 1;
+        const options = { deltaY: pixels * way, bubbles: true, cancelable: true };
+        canvas.dispatchEvent(new WheelEvent('wheel', options));
+        const next = await frame();
+        // Of a display of 60 pictures a second.
+        dropped += Math.max(0, Math.round((next - at) / (1000 / 60)) - 1);
+        at = next;
+        if (!looks) continue;
+        const now = window.look(css).slice();
+        if (!window.same(now, before)) changed += 1;
+        before = now;
+    }
+    return looks ? changed : dropped;
+}"""
+
 CROWDED_SHAPE = (512, 512, 40)
 
 
@@ -73,6 +95,20 @@ def measure_drag(page: Page, table: Table, least: int | None = 30) -> float:
     rate = drag_rate(page, AXIAL, SAGITTAL)
     table.line("dragging the crosshair, sagittal pictures", rate, "1/s", least, least=True)
     return rate
+
+
+def measure_frames(page: Page, table: Table, frames: int = 144) -> None:
+    """Count frames that are late while one slice passes in each, up and down within the volume.
+
+    Whether each shows another picture is looked at by itself: reading a large canvas costs a frame, too.
+    """
+    changed = page.evaluate(SCROLL, [AXIAL, WHEEL_PIXELS, frames, True])
+    table.line(f"one slice a frame, pictures of {frames}", changed, "", frames - 1, least=True)
+    dropped = []
+    for _ in range(5):
+        page.wait_for_timeout(1000)
+        dropped.append(page.evaluate(SCROLL, [AXIAL, WHEEL_PIXELS, frames, False]))
+    table.line(f"one slice a frame, frames dropped of {frames}, median of 5", median(dropped), "", 0)
 
 
 def measure_looks(page: Page, table: Table, keys: Sequence[tuple[str, str, str]] = KEYS) -> None:

@@ -187,7 +187,7 @@ def test_a_large_slice_that_was_leapt_to_comes_coarse_at_first_from_a_near_kerne
     assert [bool(m.get("coarse")) for m in asked] == [True, False]
 
 
-def test_python_is_told_of_the_crosshair_seldom_in_haste_and_once_it_rests(linked: Callable):
+def test_python_is_told_of_the_crosshair_seldom_while_it_moves_and_once_it_rests(linked: Callable):
     widget = linked(50_000, 1, [100, 90, 300])
     widget.set("scene", scene("a#1", "a", [100, 90, 300]))
     quiet(widget)

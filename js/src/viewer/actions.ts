@@ -15,8 +15,8 @@ import { sliceOf, whereabouts, type MaskLayer } from "./where";
 import { windowing, type Windowing } from "./windowing";
 
 const POINT_DELAY_MS = 80;
-/** Each message costs the page and the kernel time that a hand in haste needs for slices. */
-const HASTY_POINT_MS = 400;
+/** While the hand moves: each message costs JupyterLab a frame. */
+const MOVING_POINT_MS = 400;
 const SAVE_DELAY_MS = 150;
 const PAN_PIXELS = 40;
 const TOGGLE_WORDS: Record<Toggle, readonly [on: string, off: string]> = {
@@ -43,8 +43,6 @@ export interface Parts {
   redraw(): void;
   /** What the crosshair is at has changed. */
   say(): void;
-  /** Whether a hand passes over many slices at a time. */
-  isHasty(): boolean;
   /** Go to the next or the previous case. */
   step(by: 1 | -1): void;
   /** Rows of the structures at the crosshair. */
@@ -85,10 +83,11 @@ export interface Actions extends Omit<Commands, "help" | "layout">, Omit<BarActi
   dispose(): void;
 }
 
-export function actions({ model, kernel, view, stage, measures, redraw, say, isHasty, step, rowsHere, hovered, announce, showHelp, close }: Parts): Actions {
+export function actions({ model, kernel, view, stage, measures, redraw, say, step, rowsHere, hovered, announce, showHelp, close }: Parts): Actions {
   const locate = whereabouts(kernel);
   let telling = 0;
   let toldAt = -Infinity;
+  let movedAt = -Infinity;
   let saving = 0;
   let sent: Vec3 | null = null;
   let moved = false;
@@ -121,12 +120,17 @@ export function actions({ model, kernel, view, stage, measures, redraw, say, isH
     save("point", sent);
   };
   const tellSoon = (): void => {
-    telling = window.setTimeout(() => (isHasty() && performance.now() - toldAt < HASTY_POINT_MS ? tellSoon() : tellPoint()), POINT_DELAY_MS);
+    telling = window.setTimeout(() => {
+      const now = performance.now();
+      const isDue = now - movedAt >= POINT_DELAY_MS || now - toldAt >= MOVING_POINT_MS;
+      return isDue ? tellPoint() : tellSoon();
+    }, POINT_DELAY_MS);
   };
   const moveTo = (next: Vec3): void => {
     if (!view.scene) return;
     view.voxel = clampVoxel(view.scene, next);
     moved = true;
+    movedAt = performance.now();
     if (measures.tool) measures.preview(view.active, view.voxel);
     if (!telling) tellSoon();
     say();

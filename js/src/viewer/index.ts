@@ -253,7 +253,7 @@ function render({ model, el }: { model: AnyModel<ModelState>; el: HTMLElement })
     },
   });
   const act = actions({
-    model, kernel, view, stage: planes, measures: drawn, redraw, say, isHasty: cuts.isHasty, hovered, announce: told.announce,
+    model, kernel, view, stage: planes, measures: drawn, redraw, say, hovered, announce: told.announce,
     step: cases.step,
     rowsHere() {
       const found = lookUp(view, cuts, view.voxel);

@@ -32,7 +32,7 @@ export interface Intake {
 /** The same for the same files and masks, whatever it is called now. */
 export const nameOf = (of: { content?: string | undefined; key: string }, layer: Layer, plane: Plane, index: number): string =>
   `${of.content || of.key}/${layer}/${plane}/${index}`;
-const middleOf = (scene: Scene, plane: Plane): number => Math.round(middle(scene)[AXES[plane][2]]!);
+export const middleOf = (scene: Scene, plane: Plane): number => Math.round(middle(scene)[AXES[plane][2]]!);
 
 export function intake(): Intake {
   const kept = shelf(BUDGET_BYTES);

@@ -203,9 +203,7 @@ export function slices(kernel: Kernel, { arrived, failed, idle }: SliceEvents): 
 
   return {
     open(next) {
-      const { scene, tables } = all;
-      const same = scene !== null && next?.key === scene.key;
-      if (scene && !same) kept.keepMiddle(scene, [tables.labels, tables.other]);
+      const same = all.scene !== null && next?.key === all.scene.key;
       all.open(next);
       if (same) return;
       wished.clear();

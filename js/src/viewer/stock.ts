@@ -1,8 +1,8 @@
 // What there is of the open case, and what of it may be asked for.
 import type { Flight } from "./flight";
-import { LAYERS, nameOf, type Intake, type Layer } from "./intake";
+import { LAYERS, middleOf, nameOf, type Intake, type Layer } from "./intake";
 import type { Kept } from "./kept";
-import type { Labels, Plane, Scene } from "./scene";
+import { PLANES, type Labels, type Plane, type Scene } from "./scene";
 import type { Part, Volume } from "./volume";
 
 export interface Stock {
@@ -61,6 +61,11 @@ export function stock(kept: Intake, out: Flight, volume: Volume): Stock {
     const isBest = found && !found.coarse && found.revision >= revision(layer);
     return !isBest && isExact(layer) ? cut(layer, plane, index) : found;
   };
+  /** Keep the middle slices, with which a case is shown that was open before. */
+  const leave = (of: Scene): void => {
+    for (const plane of PLANES) for (const layer of layers()) find(layer, plane, middleOf(of, plane));
+    kept.keepMiddle(of, [tables.labels, tables.other]);
+  };
   const isFree = (layer: Layer, plane: Plane, index: number): boolean => out.isFree(key(layer, plane, index));
   const isThere = (layer: Layer, plane: Plane, index: number): boolean => kept.has(key(layer, plane, index)) || isExact(layer);
   const isCoarse: Stock["isCoarse"] = (layer, plane, index) => find(layer, plane, index)?.coarse === true;
@@ -71,6 +76,7 @@ export function stock(kept: Intake, out: Flight, volume: Volume): Stock {
     },
     open(next) {
       const isSame = scene !== null && next?.key === scene.key;
+      if (scene && !isSame) leave(scene);
       scene = next;
       if (isSame) return;
       tables.labels = tables.other = null;
