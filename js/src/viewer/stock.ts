@@ -1,5 +1,6 @@
 // What there is of the open case, and what of it may be asked for.
 import type { Flight } from "./flight";
+import { AXES } from "./geometry";
 import { LAYERS, middleOf, nameOf, type Intake, type Layer } from "./intake";
 import type { Kept } from "./kept";
 import { PLANES, type Labels, type Plane, type Scene } from "./scene";
@@ -56,7 +57,7 @@ export function stock(kept: Intake, out: Flight, volume: Volume): Stock {
     return found;
   };
   const find: Stock["find"] = (layer, plane, index) => {
-    if (!has(layer)) return undefined;
+    if (!has(layer) || index < 0 || index >= scene!.shape[AXES[plane][2]]!) return undefined;
     const found = kept.get(key(layer, plane, index));
     const isBest = found && !found.coarse && found.revision >= revision(layer);
     return !isBest && isExact(layer) ? cut(layer, plane, index) : found;
