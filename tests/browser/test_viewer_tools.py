@@ -281,7 +281,11 @@ def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stu
         box.press("Enter")
         assert widget.get("window") == window
         widget.page.focus(".xp-planes")
-        assert [float(end.input_value()) for end in (black, white)] == pytest.approx(window, abs=0.5)
+        widget.page.wait_for_function(  # until it is drawn
+            """(window) => ['black', 'white'].every((end, i) =>
+                Math.abs(document.querySelector(`[aria-label='Window: shown as ${end}']`).value - window[i]) <= 0.5)""",
+            arg=window,
+        )
     for typed, words in (
         ("<b>x", 'takes numbers, not "<b>x"'),
         ("", 'takes numbers, not ""'),
@@ -296,11 +300,13 @@ def test_ends_of_the_window_that_are_typed_stay_a_window(stub: Callable[..., Stu
     ):
         white.fill(typed)
         white.press("Enter")
-        assert words in widget.page.inner_text(".xp-toast"), typed
-        assert (widget.get("window"), white.input_value()) == ([190.25, 390.0], "390")
+        expect(widget.page.locator(".xp-toast"), typed).to_contain_text(words)
+        expect(white).to_have_value("390")
+        assert widget.get("window") == [190.25, 390.0]
     widget.set("scene", {})  # such as a case that cannot be read
     quiet(widget)
-    assert (black.input_value(), white.input_value()) == ("", "")
+    expect(black).to_have_value("")
+    expect(white).to_have_value("")
     assert black.is_disabled()
     assert white.is_disabled()
 
