@@ -159,20 +159,3 @@ def test_a_volume_that_is_refused_is_asked_for_once_and_slices_come_without_it(
     assert len(widget.sent_of("volume")) == 1
     assert grey(widget) == 200
     assert "Slices only" not in widget.page.inner_text("#root")
-
-
-def test_the_middle_of_a_case_is_kept_though_nobody_looked_at_it(linked: Callable[..., Stub]):  # noqa: F811
-    shape = [200, 160, 300]
-    widget = linked(50_000, 1, shape)
-    widget.page.evaluate("() => { window.volume = true; window.numbered = true; }")
-    widget.set("point", [100, 80, 20])
-    widget.set("scene", scene("a#1", "a", shape))
-    still(widget)
-    assert grey(widget) == 10
-    widget.set("scene", scene("b#2", "b", shape))
-    still(widget)
-    widget.page.evaluate("window.closed = true; window.volume = false")
-    widget.set("point", None)
-    widget.set("scene", scene("a#3", "a", shape))
-    still(widget)
-    assert grey(widget) == 149
