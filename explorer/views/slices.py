@@ -138,11 +138,8 @@ def cut_part(picture: Picture, message: Mapping[str, Any]) -> Answer:
         A value is not what it should be, outside the image, or asks for more than `MAX_PART_BYTES`.
     """
     start = perf_counter()
-    layer, stride, part = (message.get(name) for name in ("layer", "stride", "slices"))
-    if not isinstance(layer, str) or layer not in LAYERS:
-        raise QueryError(f"No layer {layer!r:.100}; there are {', '.join(LAYERS)}.")
-    if not _is_number(stride, MAX_STRIDE + 1) or stride < 1:
-        raise QueryError(f"stride must be 1 to {MAX_STRIDE}; got {stride!r:.100}.")
+    layer, stride = _layer(message.get("layer")), _stride(message.get("stride"))
+    part = message.get("slices")
     columns, rows, count = (-(-size // stride) for size in picture.grid.shape)
     if not _is_part(part, count) or (
         part[1] > part[0] + 1 and (part[1] - part[0]) * columns * rows * 2 > MAX_PART_BYTES
@@ -277,8 +274,7 @@ def check_request(picture: Picture, message: Mapping[str, Any]) -> Wanted:
     plane, indices, layer = (message.get(name) for name in ("plane", "indices", "layer"))
     if not isinstance(plane, str) or plane not in PLANES:
         raise QueryError(f"No plane {plane!r:.100}; there are {', '.join(PLANES)}.")
-    if not isinstance(layer, str) or layer not in LAYERS:
-        raise QueryError(f"No layer {layer!r:.100}; there are {', '.join(LAYERS)}.")
+    layer = _layer(layer)
     if not isinstance(indices, Sequence) or isinstance(indices, str) or not 0 < len(indices) <= MAX_SLICES:
         raise QueryError(f"Ask for 1 to {MAX_SLICES} slices at a time.")
     column, row, along = PLANES[plane]
@@ -290,8 +286,7 @@ def check_request(picture: Picture, message: Mapping[str, Any]) -> Wanted:
     stride = (
         message.get("stride", max(1, -(-max(size[column], size[row]) // _COARSE_PIXELS))) if coarse else 1
     )
-    if not _is_number(stride, MAX_STRIDE + 1) or stride < 1:
-        raise QueryError(f"stride must be 1 to {MAX_STRIDE}; got {stride!r:.100}.")
+    stride = _stride(stride)
     rows = message.get("rows")
     if rows is None:
         part = None
@@ -300,6 +295,18 @@ def check_request(picture: Picture, message: Mapping[str, Any]) -> Wanted:
     else:
         raise QueryError(f"rows must be two ends within 0 to {size[row]}; got {rows!r:.100}.")
     return Wanted(plane, tuple(indices), layer, message.get("compress") is True, coarse, stride, part)
+
+
+def _layer(value: object) -> str:
+    if not isinstance(value, str) or value not in LAYERS:
+        raise QueryError(f"No layer {value!r:.100}; there are {', '.join(LAYERS)}.")
+    return value
+
+
+def _stride(value: object) -> int:
+    if not _is_number(value, MAX_STRIDE + 1) or value < 1:
+        raise QueryError(f"stride must be 1 to {MAX_STRIDE}; got {value!r:.100}.")
+    return value
 
 
 def _is_part(value: object, most: int) -> TypeGuard[Sequence[int]]:
